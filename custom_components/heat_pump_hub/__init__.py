@@ -1,0 +1,280 @@
+"""Heat Pump Hub: heat pumps of several makers in Home Assistant.
+
+This module puts one heat pump together and takes it apart.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any, Final
+
+from homeassistant.const import CONF_HOST, CONF_PORT, EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
+
+from .anomaly import ISSUE_RIVER_MISSING, AnomalyWatch
+from .archive import async_open_archive
+from .const import (
+    CONF_ALLOW_CONTROL,
+    CONF_COOLDOWN,
+    CONF_DEMO,
+    CONF_FAMILY,
+    CONF_HISTORY_EVERYTHING,
+    CONF_IDENTITY,
+    CONF_INTERVAL,
+    CONF_LAYOUT,
+    CONF_UNIT,
+    DEFAULT_COOLDOWN,
+    DOMAIN,
+    LOGGER,
+    PLATFORMS,
+    STORAGE_VERSION,
+)
+from .control import CyclicInputs, WriteGuard
+from .coordinator import HeatPumpCoordinator, HubConfigEntry, HubData
+from .devices import async_register_devices
+from .drivers import family
+from .drivers.driver import Address, Driver, Family, Layout
+from .drivers.points import Snapshot, Tier, Wear, is_canonical
+
+STORES: Final = ("detector", "guard", "map")
+SAFE_TIMEOUT: Final = 10.0
+"""Seconds an unload or a stop waits until cyclic inputs are made safe."""
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool:
+    """Set a heat pump up.
+
+    Raises ``ConfigEntryNotReady`` while it cannot be reached, ``ConfigEntryError`` if what
+    answers is no heat pump of this family or generation.
+    """
+    async with AsyncExitStack() as stack:
+        entry.runtime_data = data = await _async_assemble(hass, entry, stack)
+        await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+        data.teardown = stack.pop_all()
+    if data.archive is not None:
+        data.archive.keys = _archived_keys(hass, entry)
+    data.coordinator.start()
+    data.anomaly.start()
+    # Entries are not unloaded when Home Assistant stops.
+    entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, _on_stop(data)))
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool:
+    """Take a heat pump apart: nothing of it stays behind."""
+    if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
+        return False
+    await entry.runtime_data.teardown.aclose()
+    return True
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: HubConfigEntry) -> None:
+    """Delete what was stored for a heat pump; its series on a history server stay."""
+    for kind in STORES:
+        await _store(hass, entry, kind).async_remove()
+    if not hass.config_entries.async_entries(DOMAIN):
+        ir.async_delete_issue(hass, DOMAIN, ISSUE_RIVER_MISSING)
+
+
+async def async_migrate_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool:
+    """Accept entries of this version; what a later one stored cannot be read."""
+    return entry.version == 1
+
+
+async def _async_assemble(
+    hass: HomeAssistant, entry: HubConfigEntry, stack: AsyncExitStack
+) -> HubData:
+    """Make the parts of a heat pump; how each is taken apart goes on the stack beside it."""
+    kind: Family = await hass.async_add_import_executor_job(family, entry.data[CONF_FAMILY])
+    demo = bool(entry.data.get(CONF_DEMO))
+    identity = f"demo-{entry.entry_id}" if demo else entry.data[CONF_IDENTITY]
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{DOMAIN}_{identity}")
+    stack.push_async_callback(_async_end_thread, hass, executor)
+    address = (
+        await _async_start_demo(hass, kind, stack)
+        if demo
+        else Address(
+            host=entry.data[CONF_HOST],
+            port=entry.data[CONF_PORT],
+            unit=entry.data.get(CONF_UNIT, kind.unit),
+        )
+    )
+
+    map_store = _store(hass, entry, "map")
+    learned = await map_store.async_load()
+    driver = kind.create(address, Layout.from_json(entry.data.get(CONF_LAYOUT, {})), learned)
+    stack.push_async_callback(driver.close)
+    keeper = _MapKeeper(driver, map_store, learned)
+    stack.push_async_callback(keeper.async_save)
+
+    coordinator = HeatPumpCoordinator(
+        hass, entry, driver, entry.options.get(CONF_INTERVAL, kind.interval)
+    )
+    guard = _guard(hass, entry, kind, driver, identity, coordinator.async_seen)
+    stack.push_async_callback(guard.close)
+    cyclic = CyclicInputs(guard)
+    for key, point in driver.points.items():
+        if point.wear is Wear.CYCLIC and point.default is not None:
+            cyclic.register(key)
+    stack.push_async_callback(_async_make_safe, entry, cyclic)
+
+    archive = async_open_archive(hass, entry, driver, identity)
+    if archive is not None:
+        stack.push_async_callback(archive.async_close)
+        coordinator.consumers.append(archive.take)
+    anomaly = AnomalyWatch(
+        hass,
+        entry,
+        _store(hass, entry, "detector"),
+        executor,
+        (point for point in driver.points.values() if point.enabled or is_canonical(point)),
+    )
+    stack.push_async_callback(anomaly.async_close)
+    coordinator.consumers += [anomaly.take, partial(keeper.take, hass, entry)]
+    # Last in, first out: no poll begins while the rest is taken apart.
+    stack.push_async_callback(coordinator.async_shutdown)
+
+    await coordinator.async_config_entry_first_refresh()
+    return HubData(
+        identity=identity,
+        driver=driver,
+        coordinator=coordinator,
+        guard=guard,
+        anomaly=anomaly,
+        archive=archive,
+        devices=async_register_devices(
+            hass, entry, identity, (point.part for point in driver.points.values())
+        ),
+    )
+
+
+def _guard(
+    hass: HomeAssistant,
+    entry: HubConfigEntry,
+    kind: Family,
+    driver: Driver,
+    identity: str,
+    on_verified: Callable[[str, Any], None],
+) -> WriteGuard:
+    store = _store(hass, entry, "guard")
+    return WriteGuard(
+        driver,
+        identity,
+        load=store.async_load,
+        save=store.async_save,
+        cooldown=entry.options.get(CONF_COOLDOWN, DEFAULT_COOLDOWN),
+        allow_control=entry.options.get(CONF_ALLOW_CONTROL, True),
+        read_back=kind.read_back,
+        on_verified=on_verified,
+        zone=dt_util.get_default_time_zone(),
+    )
+
+
+def _store(hass: HomeAssistant, entry: HubConfigEntry, kind: str) -> Store[dict[str, Any]]:
+    """Return one of the stores of an entry."""
+    return Store(
+        hass,
+        STORAGE_VERSION,
+        f"{DOMAIN}.{entry.entry_id}.{kind}",
+        atomic_writes=True,
+        # A detector's state is large, and nobody else holds the dict it is saved from.
+        serialize_in_event_loop=kind != "detector",
+    )
+
+
+def _archived_keys(hass: HomeAssistant, entry: HubConfigEntry) -> set[str] | None:
+    """Return which points history gets: canonical ones, and those whose entity is enabled.
+
+    Enabling an entity reloads the entry, so this need not be followed.
+    """
+    if entry.options.get(CONF_HISTORY_EVERYTHING):
+        return None
+    data = entry.runtime_data
+    prefix = f"{data.identity}_"
+    enabled = {
+        entity.unique_id.removeprefix(prefix)
+        for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+        if entity.disabled_by is None
+    }
+    return {
+        key for key, point in data.driver.points.items() if key in enabled or is_canonical(point)
+    }
+
+
+class _MapKeeper:
+    """Keeps what the driver learned about its device, so that the next start knows it."""
+
+    def __init__(
+        self, driver: Driver, store: Store[dict[str, Any]], saved: dict[str, Any] | None
+    ) -> None:
+        self._driver = driver
+        self._store = store
+        self._saved = saved
+
+    @callback
+    def take(self, hass: HomeAssistant, entry: HubConfigEntry, snapshot: Snapshot) -> None:
+        """Save with each read of the settings, if there is something new."""
+        if Tier.SETTING in snapshot.tiers:
+            entry.async_create_background_task(hass, self.async_save(), f"{DOMAIN} map")
+
+    async def async_save(self) -> None:
+        """Save if there is something new."""
+        if (learned := self._driver.learned()) != self._saved:
+            self._saved = learned
+            await self._store.async_save(learned)
+
+
+async def _async_start_demo(hass: HomeAssistant, kind: Family, stack: AsyncExitStack) -> Address:
+    """Start the simulated heat pump; it has a thread and a loop of its own."""
+
+    def start() -> tuple[Callable[[], None], int]:
+        # Imported only when asked for: few owners keep a demo.
+        from .simulator.demo import DemoHeatPump
+
+        demo = DemoHeatPump()
+        return demo.stop, demo.start()
+
+    try:
+        stop, port = await hass.async_add_import_executor_job(start)
+    except OSError as error:
+        raise ConfigEntryNotReady(
+            translation_domain=DOMAIN,
+            translation_key="cannot_connect",
+            translation_placeholders={"error": str(error)},
+        ) from error
+
+    async def stop_demo() -> None:
+        await hass.async_add_executor_job(stop)
+
+    stack.push_async_callback(stop_demo)
+    return Address(host="127.0.0.1", port=port, unit=kind.unit)
+
+
+async def _async_make_safe(entry: HubConfigEntry, cyclic: CyclicInputs) -> None:
+    """Set the inputs that were fed in this run to their safe values."""
+    try:
+        async with asyncio.timeout(SAFE_TIMEOUT):
+            failed = await cyclic.stop()
+    except TimeoutError:
+        LOGGER.warning("%s: inputs were not reset, the heat pump is too slow", entry.title)
+        return
+    for error in failed.values():
+        LOGGER.warning("%s: an input was not reset: %s", entry.title, error)
+
+
+async def _async_end_thread(hass: HomeAssistant, executor: ThreadPoolExecutor) -> None:
+    # It may be importing River: waiting for it would hold the loop up.
+    await hass.async_add_executor_job(partial(executor.shutdown, wait=True, cancel_futures=True))
+
+
+def _on_stop(data: HubData) -> Callable[[Event], Coroutine[Any, Any, None]]:
+    async def stop(_event: Event) -> None:
+        await data.teardown.aclose()
+
+    return stop

@@ -1,0 +1,53 @@
+"""Names that the config entry, the stores and the platforms share."""
+
+import logging
+from typing import Final
+
+from homeassistant.const import Platform
+
+DOMAIN: Final = "heat_pump_hub"
+LOGGER: Final = logging.getLogger(__package__)
+
+PLATFORMS: Final = (
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.NUMBER,
+    Platform.SELECT,
+    Platform.SENSOR,
+    Platform.SWITCH,
+)
+
+# entry.data; host and port are Home Assistant's CONF_HOST and CONF_PORT
+CONF_FAMILY: Final = "family"
+CONF_DEMO: Final = "demo"
+CONF_UNIT: Final = "unit"
+CONF_IDENTITY: Final = "identity"
+CONF_LAYOUT: Final = "layout"
+CONF_FINGERPRINT: Final = "fingerprint"
+CONF_MANUFACTURER: Final = "manufacturer"
+CONF_MODEL: Final = "model"
+CONF_FIRMWARE: Final = "firmware"
+CONF_HISTORY_URL: Final = "history_url"
+CONF_HISTORY_USERNAME: Final = "history_username"
+CONF_HISTORY_PASSWORD: Final = "history_password"  # noqa: S105 - the name of a field
+CONF_HISTORY_VERIFY_SSL: Final = "history_verify_ssl"
+
+# entry.options
+CONF_INTERVAL: Final = "interval"
+CONF_ALLOW_CONTROL: Final = "allow_control"
+CONF_COOLDOWN: Final = "cooldown"
+CONF_HISTORY_NAMES: Final = "history_names"
+CONF_HISTORY_EVERYTHING: Final = "history_everything"
+
+HISTORY_NAMES_CANONICAL: Final = "canonical"
+HISTORY_NAMES_FORERUNNER: Final = "forerunner"
+
+INTERVAL_RANGE: Final = (10, 300)
+DEMO_INTERVAL_RANGE: Final = (1, 300)
+DEFAULT_COOLDOWN: Final = 300
+COOLDOWN_RANGE: Final = (60, 3600)
+
+SETTINGS_INTERVAL: Final = 600.0
+SETTINGS_AFTER_WRITE: Final = 2.0
+
+STORAGE_VERSION: Final = 1
