@@ -1,0 +1,1 @@
+"""Figures of Heat Pump Hub, each as a ratio or an increment within one run."""
