@@ -1,0 +1,312 @@
+"""A VictoriaMetrics server: writing, asking, and telling what is wrong with it.
+
+Paths and answers are those of VictoriaMetrics' HTTP API for a single node; vmauth in
+front of one, or a path prefix, changes nothing. Secrets are in no message, no
+representation and no log.
+"""
+
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+import json
+import re
+import ssl
+from typing import Any, Final, override
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import aiohttp
+
+_ANSWER_LIMIT: Final = 200
+"""Characters of an answer that go into a message."""
+_FLAGS_LIMIT: Final = 256 * 1024
+"""Bytes of ``/flags`` that are read; VictoriaMetrics answers about 15 kB."""
+_DURATION_UNITS: Final = {
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+    "": timedelta(days=31),
+    "M": timedelta(days=31),
+    "y": timedelta(days=365),
+}
+"""Units of ``-retentionPeriod``; a bare number counts months of 31 days."""
+
+
+class HistoryError(Exception):
+    """Base of every error of a history server."""
+
+
+class InvalidUrlError(HistoryError):
+    """The address is not one of an HTTP server."""
+
+
+class UnreachableError(HistoryError):
+    """The server cannot be talked to, or stays silent."""
+
+
+class AuthRejectedError(HistoryError):
+    """User or password is wrong, or may not do this (401, 403)."""
+
+
+class RefusedError(HistoryError):
+    """The server refuses this request and would refuse it again (400, 413)."""
+
+
+class OverloadedError(HistoryError):
+    """The server, or a gateway before it, cannot take this now (429, 5xx)."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        """Keep the seconds to wait, where the server named them."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotVictoriaMetricsError(HistoryError):
+    """Something answers there, but not VictoriaMetrics' API."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUrl:
+    """An address without a slash at its end, and the credentials that stood in it."""
+
+    url: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+def parse_url(text: str) -> ServerUrl:
+    """Take an address apart; a path is kept as the prefix of the API.
+
+    Raises :class:`InvalidUrlError` unless it is ``http(s)://[user:password@]host[:port][/path]``.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError:
+        # Its message, and so the cause, could hold a password.
+        raise InvalidUrlError("The address cannot be read") from None
+    if parts.scheme not in ("http", "https"):
+        raise InvalidUrlError("The address must begin with http:// or https://")
+    if not parts.hostname or any(character.isspace() for character in text.strip()):
+        raise InvalidUrlError("The address names no host")
+    if parts.query or parts.fragment:
+        raise InvalidUrlError("The address must not hold a query or a fragment")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    netloc = host if port is None else f"{host}:{port}"
+    return ServerUrl(
+        url=urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", "")),
+        username=None if parts.username is None else unquote(parts.username),
+        password=None if parts.password is None else unquote(parts.password),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """What a server says about itself; ``None``: it does not say."""
+
+    readable: bool
+    """Whether these credentials may query; a gateway may allow writing only."""
+    retention: timedelta | None = None
+    """Samples older than this are dropped without a word."""
+    deduplicates: bool | None = None
+    """Whether a sample that is sent twice is stored once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedSeries:
+    """Raw samples of one series."""
+
+    metric: Mapping[str, str]
+    values: Sequence[float]
+    timestamps: Sequence[int]
+    """ms since 1970."""
+
+
+class VictoriaMetrics:
+    """One server, spoken to with one set of credentials."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        verify_ssl: bool | ssl.SSLContext = True,
+        timeout: float = 30.0,
+    ) -> None:
+        """Prepare a server; no I/O yet. ``timeout``, in seconds, bounds a whole request.
+
+        Credentials in the address count where none are given. ``verify_ssl`` may be a
+        context made elsewhere: making one reads files. Raises :class:`InvalidUrlError`.
+        """
+        parsed = parse_url(url)
+        self._session = session
+        self._url = parsed.url
+        if not username:
+            username, password = parsed.username, parsed.password
+        self._secrets: list[str] = []
+        self._headers: dict[str, str] = {}
+        if username:
+            pair = b64encode(f"{username}:{password or ''}".encode()).decode("ascii")
+            self._headers["Authorization"] = f"Basic {pair}"
+            self._secrets = [secret for secret in (password, pair) if secret]
+        self._ssl = verify_ssl
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+
+    @property
+    def url(self) -> str:
+        """The address, without credentials."""
+        return self._url
+
+    @override
+    def __repr__(self) -> str:
+        return f"<VictoriaMetrics {self._url}>"
+
+    async def write(self, body: bytes) -> None:
+        """Import JSON lines. An empty body stores nothing and tells whether writing is allowed.
+
+        A return means that the server took the body, not that it is on its disk. Raises
+        :class:`HistoryError`.
+        """
+        async with self._request("POST", "/api/v1/import", data=body) as answer:
+            if answer.status != 204:
+                # Whoever answers 200 to this, such as a log-in page, has stored nothing.
+                raise NotVictoriaMetricsError(
+                    f"{self._url} answers {answer.status} to an import, VictoriaMetrics 204"
+                )
+
+    async def check(self) -> ServerInfo:
+        """Tell whether samples can be stored there, without storing any.
+
+        Raises :class:`HistoryError`.
+        """
+        try:
+            await self.write(b"")
+        except RefusedError as err:
+            raise NotVictoriaMetricsError(f"Nothing takes samples there: {err}") from err
+        try:
+            # Prometheus and its kin do not know "default".
+            readable = bool(await self.query("1 default 2"))
+        except AuthRejectedError, RefusedError, NotVictoriaMetricsError:
+            readable = False
+        try:
+            flags = await self._flags()
+        except AuthRejectedError, RefusedError, NotVictoriaMetricsError:
+            # A gateway rarely lets flags through.
+            flags = {}
+        deduplication = flags.get("dedup.minScrapeInterval")
+        return ServerInfo(
+            readable=readable,
+            retention=_parse_duration(flags.get("retentionPeriod", "")),
+            deduplicates=None if deduplication is None else deduplication not in ("0", "0s"),
+        )
+
+    async def query(self, expression: str, *, at: float | None = None) -> list[dict[str, Any]]:
+        """Return the result of an instant query; ``at`` in seconds since 1970, ``None``: now.
+
+        Raises :class:`HistoryError`.
+        """
+        parameters = {"query": expression, "nocache": "1", "latency_offset": "1ms"}
+        if at is not None:
+            parameters["time"] = f"{at:.3f}"
+        async with self._request("GET", "/api/v1/query", params=parameters) as answer:
+            try:
+                result = json.loads(await answer.read())["data"]["result"]
+            except (ValueError, KeyError, TypeError) as err:
+                raise NotVictoriaMetricsError(f"{self._url} answers no query result") from err
+        if not isinstance(result, list):
+            raise NotVictoriaMetricsError(f"{self._url} answers no query result")
+        return result
+
+    async def export(
+        self, selector: str, *, start: float = 0.0, end: float
+    ) -> list[ExportedSeries]:
+        """Return all raw samples of the series that match; times in seconds since 1970.
+
+        Raises :class:`HistoryError`.
+        """
+        parameters = {"match[]": selector, "start": f"{start:.3f}", "end": f"{end:.3f}"}
+        async with self._request("GET", "/api/v1/export", params=parameters) as answer:
+            lines = (await answer.read()).splitlines()
+            try:
+                return [ExportedSeries(**json.loads(line)) for line in lines if line]
+            except (ValueError, TypeError) as err:
+                raise NotVictoriaMetricsError(f"{self._url} answers no series") from err
+
+    async def _flags(self) -> dict[str, str]:
+        async with self._request("GET", "/flags") as answer:
+            text = (await answer.content.read(_FLAGS_LIMIT)).decode(errors="replace")
+        return dict(re.findall(r'^-([\w.]+)="(.*)"$', text, re.MULTILINE))
+
+    @asynccontextmanager
+    async def _request(
+        self, method: str, path: str, **arguments: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request and hand out an answer that is a success."""
+        if self._session.closed:
+            raise UnreachableError("The session is closed")
+        try:
+            async with self._session.request(
+                method,
+                self._url + path,
+                headers=self._headers,
+                ssl=self._ssl,
+                timeout=self._timeout,
+                # A redirected POST arrives as a GET: nothing would be stored.
+                allow_redirects=False,
+                **arguments,
+            ) as answer:
+                if not 200 <= answer.status < 300:
+                    raise await self._error(answer)
+                yield answer
+        except TimeoutError as err:
+            raise UnreachableError(f"{self._url} does not answer in time") from err
+        except (aiohttp.ClientError, OSError) as err:
+            reason = self._scrub(str(err)) or type(err).__name__
+            # The cause is left out: the representation of some shows request headers.
+            raise UnreachableError(f"{self._url}: {reason}") from None
+
+    async def _error(self, answer: aiohttp.ClientResponse) -> HistoryError:
+        """Return what a status that is not a success means."""
+        body = (await answer.content.read(4 * _ANSWER_LIMIT)).decode(errors="replace")
+        text = self._scrub(" ".join(body.split()))[:_ANSWER_LIMIT]
+        message = f"{self._url} answers {answer.status}: {text}"
+        match answer.status:
+            case 401 | 403:
+                return AuthRejectedError(message)
+            case 400 | 413 | 422:
+                return RefusedError(message)
+            case 408 | 425 | 429:
+                return OverloadedError(message, _retry_after(answer.headers))
+            case status if status >= 500:
+                return OverloadedError(message, _retry_after(answer.headers))
+        return NotVictoriaMetricsError(message)
+
+    def _scrub(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def _parse_duration(text: str) -> timedelta | None:
+    """Read a duration flag of VictoriaMetrics, such as ``1``, ``30d`` or ``100y``."""
+    if (found := re.fullmatch(r"(\d+(?:\.\d+)?)([hdwMy]?)", text)) is None:
+        return None
+    return float(found[1]) * _DURATION_UNITS[found[2]]
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of a Retry-After header, a number or a date."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
