@@ -1,0 +1,1 @@
+"""A heat pump with physics behind a real socket, for tests, the demo and benches."""

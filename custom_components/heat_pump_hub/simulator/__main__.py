@@ -1,0 +1,89 @@
+"""Run a simulated heat pump from the shell until it is interrupted."""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+import signal
+import sys
+
+from .faults import FaultProxy
+from .idm import IdmServer
+from .idm_values import FEATURES, IdmMachine
+from .physics import HeatPumpModel
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options. Raises ``SystemExit`` on a wrong one."""
+    parser = argparse.ArgumentParser(prog="simulator", description=__doc__)
+    parser.add_argument("--family", choices=["idm"], default="idm")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--latency", type=float, default=0.0, help="ms a request")
+    parser.add_argument("--speed", type=float, default=1.0, help="times real time")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=datetime.fromisoformat, help="first moment of the model")
+    parser.add_argument("--circuits", default="AB")
+    parser.add_argument("--zones", default="", help="zone:rooms, as 1:3,2:6")
+    parser.add_argument("--features", default="", help=f"more of: {', '.join(sorted(FEATURES))}")
+    parser.add_argument("--navigator", choices=["2.0", "10", "1.7"], default="2.0")
+    parser.add_argument("--read-back", type=float, default=15.0, help="longest delay, s")
+    return parser.parse_args(arguments)
+
+
+def machine(options: argparse.Namespace) -> IdmMachine:
+    """Return the machine the options describe. Raises ``ValueError`` if it cannot be."""
+    zones = dict(pair.split(":") for pair in options.zones.split(",") if pair)
+    features = {name for name in options.features.split(",") if name}
+    return IdmMachine(
+        circuits=options.circuits,
+        zones={int(zone): int(count) for zone, count in zones.items()},
+        features=IdmMachine().features | features,
+        navigator=options.navigator,
+    )
+
+
+async def run(options: argparse.Namespace, stop: asyncio.Event) -> None:
+    """Serve until ``stop``; print the port as soon as it listens."""
+    start = options.start or datetime.now(UTC)
+    fitted = machine(options)
+    model = HeatPumpModel(
+        options.seed,
+        start if start.tzinfo is not None else start.replace(tzinfo=UTC),
+        circuits=fitted.circuits.lower(),
+        inner_step=2.0 if options.speed <= 5.0 else 10.0,
+    )
+    server = IdmServer(
+        model,
+        fitted,
+        host=options.host,
+        port=0 if options.latency else options.port,
+        speed=options.speed,
+        read_back_delay=(0.0, options.read_back),
+        seed=options.seed,
+    )
+    port = await server.start()
+    proxy = FaultProxy(options.host, port, host=options.host, port=options.port)
+    proxy.latency = options.latency
+    try:
+        if options.latency:
+            port = await proxy.start()
+        sys.stdout.write(f"port {port}\n")
+        sys.stdout.flush()
+        await stop.wait()
+    finally:
+        await proxy.stop()
+        await server.stop()
+
+
+async def main(arguments: Sequence[str]) -> None:
+    """Run until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await run(parse(arguments), stop)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
