@@ -1,0 +1,12 @@
+"""Anomaly detection: learns a heat pump's usual behaviour and says what is not usual.
+
+Importing this package does not import River. Whoever owns an event loop runs
+:func:`load` in an executor first; making a :class:`Detector` does it otherwise.
+"""
+
+from .detector import Detector, Feedback
+from .river_parts import load
+from .signals import Signal
+from .verdict import Reason, State, Verdict
+
+__all__ = ["Detector", "Feedback", "Reason", "Signal", "State", "Verdict", "load"]

@@ -1,0 +1,288 @@
+"""The detector: learns what is usual sample by sample, and says what is not."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+import math
+from typing import Any, Final, Literal, Self
+
+from . import monitors, state
+from .contexts import MINUTE, Clock, Values, compressor_runs
+from .latches import Latch, family, reasons
+from .monitors import FLATLINE, FROZEN, PATIENCE, RANGE, Finding
+from .river_parts import load
+from .signals import Signal
+from .tracks import Rest, Track
+from .verdict import State, Verdict
+
+type Feedback = Literal["normal", "fixed", "confirmed"]
+
+_STEEPNESS: Final = 6.0
+_CERTAIN: Final = 3.0
+
+
+class Detector:
+    """Watches the analog signals of one heat pump. Pure, deterministic, free of I/O.
+
+    It sees a signal outside its physical range, a sensor that is stuck, and a device
+    that shows the same values all over. It cannot see a sensor that is wrong but
+    moves, and nothing of setpoints, states and counters. A sample costs about 0.4 µs a
+    signal, its state about 400 bytes a signal.
+
+    The score is the probability of a fault: each monitor's ratio r of measured value
+    to threshold becomes ``1 / (1 + exp(-6 (r - 1)))``, so that 0.5 is where it alarms
+    and the longest rest ever learned (a third of the threshold) is under 2 %;
+    independent monitors combine to ``1 - (1 - p1)(1 - p2)...``.
+    """
+
+    def __init__(self, signals: Iterable[Signal]) -> None:
+        """Begin to learn. Raises ``ImportError`` if River cannot be imported."""
+        load()
+        self._clock = Clock()
+        self._signals = tuple({signal.key: signal for signal in signals}.values())
+        self._tracks = [Track(signal, self._clock) for signal in self._signals if signal.analog]
+        self._by_key: dict[str, Track] = {track.key: track for track in self._tracks}
+        self._device = Rest(self._clock)
+        self._latches: dict[tuple[str, str], Latch] = {}
+        self._alarm = False
+        self._paused = False
+        self._time: datetime | None = None
+
+    def observe(self, time: datetime, values: Values) -> Verdict:
+        """Learn from a sample and judge it.
+
+        Any sampling period, jitter, gaps and clock jumps are fine; a value that was
+        not read is ``None`` or missing; unknown keys are ignored. Raises
+        ``ValueError`` if the time has no zone.
+        """
+        if time.tzinfo is None:
+            msg = "The time of a sample needs a time zone"
+            raise ValueError(msg)
+        clock = self._clock
+        learning = not self._alarm
+        self._time = time
+        if self._paused:
+            return self._verdict({})
+        if clock.advance(int(time.timestamp() * 1000), learning=learning):
+            self._restart()
+        running = compressor_runs(values)
+        if running is not None and running is not clock.running:
+            if clock.idle_since is not None:
+                self._device.leave_idle(clock)
+                for track in self._tracks:
+                    track.leave_idle(clock)
+            clock.turn(running)
+        get = values.get
+        now = clock.now
+        moved = present = False
+        suspects: list[Track] = []
+        for track in self._tracks:
+            value = get(track.key)
+            if value != track.value:
+                if track.take(value, clock, learning=learning):
+                    moved = True
+                if track.outside is not None:
+                    suspects.append(track)
+            elif now - track.start > PATIENCE or track.outside is not None:
+                suspects.append(track)
+            if track.value is not None:
+                present = True
+        if moved:
+            self._moved(learning=learning)
+        elif not present:
+            self._device.restart(clock)
+        return self._judge(suspects)
+
+    def feedback(self, feedback: Feedback) -> None:
+        """Take the owner's answer to the reasons given.
+
+        ``normal``: learn what was alarmed about; ``fixed``: forget it, and watch the
+        signals from now on; ``confirmed``: it is a fault, the alarm stays until the
+        cause is gone. Raises ``ValueError`` for anything else.
+        """
+        if feedback not in ("normal", "fixed", "confirmed"):
+            msg = f"Not a feedback: {feedback!r}"
+            raise ValueError(msg)
+        for latch in self._latches.values():
+            rest = self._rest_of(latch)
+            if feedback == "confirmed":
+                latch.confirmed, latch.accepted = True, False
+            elif feedback == "fixed":
+                rest.restart(self._clock)
+            else:
+                self._learn(latch, rest)
+        if feedback != "confirmed":
+            self._latches.clear()
+        self._alarm = bool(self._latches)
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is learned and nothing is judged; alarms are kept meanwhile."""
+        return self._paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        if self._paused and not paused:
+            self._restart()
+            self._clock.last = None
+        self._paused = paused
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is known without another sample: after a restart, or after feedback."""
+        return self._verdict({})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything learned as a JSON-able dict."""
+        clock = self._clock
+        return {
+            "schema": state.SCHEMA,
+            "clock": state.seal({**clock.to_json(), "paused": self._paused}),
+            "device": state.seal(self._device.to_json(clock)),
+            "signals": {track.key: state.seal(track.to_json(clock)) for track in self._tracks},
+            "latches": [state.seal(latch.to_json(clock)) for latch in self._latches.values()],
+        }
+
+    @classmethod
+    def from_json(cls, signals: Iterable[Signal], saved: object) -> Self:
+        """Continue from what :meth:`to_json` returned, as if never stopped.
+
+        What is damaged, and signals whose kind or unit changed, are learned anew; the
+        rest is kept. Raises ``ImportError`` if River cannot be imported.
+        """
+        detector = cls(signals)
+        if isinstance(saved, Mapping) and saved.get("schema") == state.SCHEMA:
+            detector._restore(saved)
+        return detector
+
+    def _restore(self, saved: Mapping[str, Any]) -> None:
+        try:
+            part = state.unseal(saved.get("clock"))
+            paused = state.flag(part, "paused")
+            clock = Clock.from_json(part)
+        except state.DamagedError:
+            clock = Clock()
+        else:
+            self._paused = paused
+        self._clock = clock
+        self._device = Rest(clock)
+        try:
+            part = state.unseal(saved.get("device"))
+            device = Rest(clock)
+            device.restore(part, clock)
+        except state.DamagedError:
+            self._device.born = clock.learned
+        else:
+            self._device = device
+        parts = saved.get("signals")
+        for index, signal in enumerate(track.signal for track in self._tracks):
+            track = Track(signal, clock)
+            try:
+                part = state.unseal(parts.get(signal.key) if isinstance(parts, Mapping) else None)
+                track.restore(part, clock)
+            except state.DamagedError:
+                track = Track(signal, clock)
+            self._tracks[index] = track
+        self._by_key = {track.key: track for track in self._tracks}
+        latches = saved.get("latches")
+        for item in latches if isinstance(latches, list) else ():
+            try:
+                latch = Latch.from_json(state.unseal(item), clock)
+            except state.DamagedError:
+                continue
+            if not latch.key or latch.key in self._by_key:
+                self._latches[family(latch.monitor), latch.key] = latch
+        self._alarm = any(not latch.accepted for latch in self._latches.values())
+
+    def _restart(self) -> None:
+        self._device.restart(self._clock)
+        for track in self._tracks:
+            track.restart(self._clock)
+
+    def _moved(self, *, learning: bool) -> None:
+        clock = self._clock
+        hung = monitors.frozen(self._device, clock).ratio >= 1
+        self._device.end(clock, learning=learning)
+        if hung:
+            # The device hung, not its sensors.
+            for track in self._tracks:
+                track.restart(clock)
+
+    def _rest_of(self, latch: Latch) -> Rest:
+        return self._by_key[latch.key] if latch.key else self._device
+
+    def _learn(self, latch: Latch, rest: Rest) -> None:
+        clock = self._clock
+        if family(latch.monitor) == RANGE:
+            assert isinstance(rest, Track)
+            rest.widen(latch.observed)
+            rest.restart(clock)
+            return
+        seen = int(latch.observed * MINUTE)
+        rest.longest.learn(max(clock.now - rest.start, seen))
+        if isinstance(rest, Track):
+            running = seen if latch.monitor == monitors.FLATLINE_RUNNING else 0
+            rest.longest_on.learn(max(clock.on - rest.start_on, running))
+
+    def _judge(self, suspects: list[Track]) -> Verdict:
+        clock = self._clock
+        if self._latches:
+            for name in [
+                name
+                for name, latch in self._latches.items()
+                if latch.settle(self._rest_of(latch), clock)
+            ]:
+                del self._latches[name]
+        ratios = {RANGE: 0.0, FLATLINE: 0.0, FROZEN: 0.0}
+        findings: list[Finding] = []
+        if clock.learned - self._device.born >= monitors.FROZEN_WARM_UP:
+            findings.append(monitors.frozen(self._device, clock))
+        hung = (FROZEN, "") in self._latches or bool(findings and findings[0].ratio >= 1)
+        for track in suspects:
+            found = monitors.out_of_range(track, clock)
+            if found is None and not hung:
+                found = monitors.flatline(track, clock)
+            if found is not None:
+                findings.append(found)
+        for finding in findings:
+            word = family(finding.monitor)
+            latch = self._latches.get((word, finding.key))
+            if latch is not None:
+                latch.refresh(finding)
+            if latch is not None and latch.accepted and not latch.over:
+                continue
+            ratios[word] = max(ratios[word], finding.ratio)
+            if finding.ratio >= 1 and (latch is None or latch.over):
+                rest = self._by_key[finding.key] if finding.key else self._device
+                assert self._time is not None
+                self._latches[word, finding.key] = Latch.of(finding, rest, clock, self._time)
+        return self._verdict(ratios)
+
+    def _verdict(self, ratios: dict[str, float]) -> Verdict:
+        latches = self._latches
+        alarm = False
+        for (word, _), latch in latches.items():
+            if not latch.accepted:
+                alarm = True
+                ratios[word] = max(ratios.get(word, 0.0), 1.0)
+        self._alarm = alarm
+        quiet = 1.0
+        for ratio in ratios.values():
+            quiet *= 1.0 - 1.0 / (1.0 + math.exp(-_STEEPNESS * (min(ratio, _CERTAIN) - 1.0)))
+        progress = min(1.0, self._clock.learned / monitors.WARM_UP)
+        mode: State = "learning" if progress < 1 else "normal"
+        if self._paused:
+            mode, alarm = "paused", False
+        elif alarm:
+            mode = "alarm"
+        return Verdict(
+            alarm=alarm,
+            score=0.0 if self._paused else round(1.0 - quiet, 3),
+            state=mode,
+            progress=round(progress, 4),
+            reasons=reasons(
+                latches.values(),
+                tuple(track.key for track in self._tracks if track.value is not None),
+            )
+            if latches
+            else (),
+        )

@@ -1,0 +1,127 @@
+"""The monitors: pure functions from what is remembered to a ratio, 1 where they alarm.
+
+Each ratio is measured value over threshold. A threshold is what was learned times a
+margin, never under a floor; the margin is wider while little was learned, because
+the longest of few rests says little about the longest of many.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from .contexts import DAY, HOUR, MINUTE, Clock
+from .signals import Role
+from .tracks import Rest, Track
+
+RANGE: Final = "range"
+FLATLINE: Final = "flatline"
+FLATLINE_RUNNING: Final = "flatline_running"
+FROZEN: Final = "frozen"
+
+WARM_UP: Final = 4 * DAY
+"""Of the slowest monitor (flatline); frozen takes 1.5 days, range none."""
+FROZEN_WARM_UP: Final = 36 * HOUR
+
+_RANGE_HOLD: Final = 5 * MINUTE
+_MARGIN: Final = 3.2
+_FLOOR: Final = 8 * HOUR
+_FLOOR_RUNNING: Final = 75 * MINUTE
+_MATURE: Final = 14 * DAY
+_MATURE_RUNNING: Final = 5 * DAY
+_RUNNING_WARM_UP: Final = 6 * HOUR
+_CHANGES: Final = 30
+_REPEATS: Final = 20
+"""The longest rest must fit so often into the time watched, or it is not the longest."""
+_UNKNOWN_FLOOR: Final = 10 * DAY
+_FROZEN_MARGIN: Final = 5.0
+_FROZEN_FLOOR: Final = 10 * MINUTE
+_FROZEN_MATURE: Final = 7 * DAY
+_FROZEN_UNKNOWN_FLOOR: Final = 2 * HOUR
+PATIENCE: Final = 10 * MINUTE
+"""Rests shorter than this are of no interest to flatline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a monitor measured of one signal. Of rests: numbers in minutes."""
+
+    monitor: str
+    key: str
+    ratio: float
+    observed: float
+    expected: float
+    threshold: float
+    lasted: int
+    """For how many ms."""
+
+
+def out_of_range(track: Track, clock: Clock) -> Finding | None:
+    """Watch a signal that is outside its physical range, after it was inside once.
+
+    It must stay outside for 5 minutes; sensors that are not fitted never were inside.
+    """
+    if track.outside is None or track.value is None or not track.plausible:
+        return None
+    held = clock.now - track.outside
+    limit = track.low if track.value < track.low else track.high
+    if track.low <= track.value <= track.high:
+        limit = track.value
+    return Finding(RANGE, track.key, held / _RANGE_HOLD, track.value, limit, limit, held)
+
+
+def flatline(track: Track, clock: Clock) -> Finding | None:
+    """Watch a sensor for not having changed far longer than it was ever seen to.
+
+    Counted at all times (floor 8 h) and while the compressor runs (floor 75 min).
+    Not watched: actuators, derived values and what the owner feeds in; powers,
+    currents and flows only while the compressor runs.
+    """
+    if (
+        track.role is Role.PASSIVE
+        or track.outside is not None
+        or track.changes < _CHANGES
+        or track.absent(clock) > clock.patience
+        or (exposure := clock.learned - track.born) < WARM_UP
+    ):
+        return None
+    best: Finding | None = None
+    longest = track.longest.value
+    if track.role is Role.SENSOR and exposure >= _REPEATS * longest:
+        best = _rest(FLATLINE, track, clock, _limit(longest, exposure, _MATURE, _FLOOR))
+    exposure = clock.learned_on - track.born_on
+    longest = track.longest_on.value
+    if exposure >= max(_RUNNING_WARM_UP, _REPEATS * longest):
+        limit = _limit(longest, exposure, _MATURE_RUNNING, _FLOOR_RUNNING)
+        lasted = clock.on - track.start_on
+        ratio = lasted / limit
+        if best is None or ratio > best.ratio:
+            best = Finding(
+                FLATLINE_RUNNING, track.key, ratio, lasted / MINUTE, longest / MINUTE,
+                limit / MINUTE, clock.now - track.start,
+            )  # fmt: skip
+    return best
+
+
+def frozen(rest: Rest, clock: Clock) -> Finding:
+    """Watch the device for showing the same values all over: 10 min or 5 times learned."""
+    limit = _limit(
+        rest.longest.value, clock.learned - rest.born, _FROZEN_MATURE, _FROZEN_FLOOR, _FROZEN_MARGIN
+    )
+    return _rest(FROZEN, rest, clock, limit, _FROZEN_UNKNOWN_FLOOR)
+
+
+def _limit(longest: int, exposure: int, mature: int, floor: int, margin: float = _MARGIN) -> float:
+    if exposure < mature:
+        margin *= (mature / max(exposure, HOUR)) ** 0.5
+    return max(float(floor), margin * longest)
+
+
+def _rest(
+    monitor: str, rest: Rest, clock: Clock, limit: float, unknown: int = _UNKNOWN_FLOOR
+) -> Finding:
+    # What is unknown in a longer idle time than ever seen is not unknown for ever.
+    whole = clock.now - rest.start
+    ratio = max(rest.lasted(clock) / limit, whole / max(unknown, 2 * limit))
+    key = rest.key if isinstance(rest, Track) else ""
+    return Finding(
+        monitor, key, ratio, whole / MINUTE, rest.longest.value / MINUTE, limit / MINUTE, whole
+    )

@@ -1,0 +1,50 @@
+"""What the detector answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+type State = Literal["learning", "normal", "alarm", "paused"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why the detector alarms.
+
+    ``monitor`` begins with a word of the contract: ``range``, ``flatline``
+    (``flatline_running``: counted while the compressor runs) or ``frozen``.
+    ``range`` gives ``observed``, ``expected`` (the nearest limit) and
+    ``tolerance`` in the unit of the signal; ``flatline`` and ``frozen`` give
+    minutes without a change: seen, longest ever learned, and how much longer than
+    that is tolerated.
+    """
+
+    monitor: str
+    signals: tuple[str, ...]
+    suspect: str | None
+    """The signal that is believed to be faulty; ``None``: the machine."""
+    observed: float
+    expected: float
+    tolerance: float
+    since: datetime
+    """When it began, which is before the alarm was raised."""
+    context: Mapping[str, str | float | bool] = field(default_factory=dict)
+    """``unit`` of the three numbers, ``value`` of the suspect; ``compressor_running``
+    when the alarm was raised; ``accepted``: it stood so long unanswered that it no
+    longer alarms; ``confirmed`` by the owner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the detector thinks after a sample."""
+
+    alarm: bool
+    """Latched: stays until the cause has been gone for a while."""
+    score: float
+    """Probability of a fault, 0..1; 0.5 where a monitor alarms."""
+    state: State
+    progress: float
+    """0..1: how far the slowest monitor's warm-up is."""
+    reasons: tuple[Reason, ...] = ()
+    """Strongest first. Those accepted without an answer stay, without alarm."""
