@@ -1,0 +1,255 @@
+"""Write docs/entities-idm.md from the tables: ``python -m scripts._docs``."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+import json
+from pathlib import Path
+import sys
+from typing import Any, Final
+
+from custom_components.heat_pump_hub.drivers import idm_points as table
+from custom_components.heat_pump_hub.drivers.driver import Address, Layout
+from custom_components.heat_pump_hub.drivers.idm import _PROBES, IdmDriver
+from custom_components.heat_pump_hub.drivers.modbus import Register
+from custom_components.heat_pump_hub.drivers.points import HOT_WATER, PartKind, Point, Tier, Wear
+from custom_components.heat_pump_hub.entity import platform_of
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+PAGE: Final = ROOT / "docs" / "entities-idm.md"
+TRANSLATIONS: Final = ROOT / "custom_components" / "heat_pump_hub" / "translations"
+
+HEAD: Final = """# Every value of an IDM heat pump
+
+<!-- Written by scripts/_docs.py from the tables of the driver: change those, not this page. -->
+
+All of these values exist in Home Assistant as soon as the heat pump answers them. Most are
+disabled at first: enable what you need on the device page.
+
+- **Key** names a value in unique ids, in the history and in diagnostics. The unique id is the
+  identity you chose, an underscore and the key.
+- **Address** is the Modbus address as IDM prints it, used on the wire without an offset.
+- **Read**: *poll* means every poll interval, *settings* every 10 minutes and after a write.
+- **Write**: empty means read only. *EEPROM*, *cyclic* and *volatile* are the wear classes of
+  [write protection](write-guard.md); behind them stands what may be written.
+- **On**: enabled when the value is first seen.
+- **Only if**: the optional block a machine must answer. It is looked for when you add the heat pump.
+"""
+
+WEAR: Final = {
+    Wear.EEPROM: "EEPROM",
+    Wear.CYCLIC: "cyclic",
+    Wear.VOLATILE: "volatile",
+    Wear.UNKNOWN: "unknown",
+}
+
+type Texts = Mapping[str, Mapping[str, Any]]
+
+
+def texts() -> Texts:
+    """Return the entity translations by language."""
+    return {
+        language: json.loads((TRANSLATIONS / f"{language}.json").read_text("utf-8"))["entity"]
+        for language in ("en", "de")
+    }
+
+
+def name_of(point: Point, language: str, found: Texts) -> str:
+    """Return the name an owner sees. Raises ``KeyError`` if it is not translated."""
+    name: str = found[language][platform_of(point)][point.name]["name"]
+    return name.format(**point.placeholders)
+
+
+def write_of(point: Point) -> str:
+    """Return wear class and allowed values, empty for what cannot be written."""
+    if point.wear is None:
+        return ""
+    wear = WEAR[point.wear]
+    if point.minimum is None or point.maximum is None:
+        return wear
+    step = f", step {point.step:g}" if point.step else ""
+    default = f"; no request: {point.default:g}" if isinstance(point.default, int | float) else ""
+    return f"{wear}, {point.minimum:.10g} to {point.maximum:.10g}{step}{default}"
+
+
+def condition_of(row: table.Row) -> str:
+    """Return which optional block a row belongs to."""
+    if row.feature:
+        return f"{_PROBES[row.feature]} answers"
+    return f"{_PROBES[row.without]} does not answer" if row.without else ""
+
+
+def line(cells: Iterable[str]) -> str:
+    """Return one line of a table."""
+    return f"| {' | '.join(cells)} |\n"
+
+
+def header(*titles: str) -> str:
+    """Return the head of a table."""
+    return line(titles) + line("---" for _ in titles)
+
+
+class Page:
+    """The page as it grows, and the states it has to explain at its end."""
+
+    def __init__(self) -> None:
+        """Begin with the head."""
+        self.text = HEAD
+        self._texts = texts()
+        self._points: list[Point] = []
+
+    def section(
+        self,
+        title: str,
+        rows: Iterable[tuple[Point, str, str]],
+        *,
+        note: str = "",
+        condition: bool = False,
+    ) -> None:
+        """Add a table of points, each with its address and its condition."""
+        self.text += f"\n## {title}\n\n{note}{header(*self._titles(condition))}"
+        for point, address, only_if in rows:
+            self._points.append(point)
+            cells = [
+                f"`{point.key}`",
+                name_of(point, "en", self._texts),
+                name_of(point, "de", self._texts),
+                platform_of(point).replace("_", " "),
+                point.unit or "",
+                address,
+                self._read(point),
+                write_of(point),
+                "yes" if point.enabled else "",
+            ]
+            self.text += line([*cells, only_if] if condition else cells)
+
+    @staticmethod
+    def _titles(condition: bool) -> list[str]:
+        titles = "Key", "English", "German", "Entity", "Unit", "Address", "Read", "Write", "On"
+        return [*titles, "Only if"] if condition else [*titles]
+
+    @staticmethod
+    def _read(point: Point) -> str:
+        if not point.readable:
+            return "never"
+        return "poll" if point.tier is Tier.MEASUREMENT else "settings"
+
+    def states(self) -> None:
+        """Add what the numbers of states mean."""
+        self.text += (
+            "\n## States and their numbers\n\nThe history stores the number, an automation sees the"
+            " word.\n\n" + header("Key", "Number", "State", "English", "German")
+        )
+        shown: set[str] = set()
+        for point in self._points:
+            if point.options is None or point.key in shown:
+                continue
+            shown.add(point.key)
+            names = {
+                language: found[platform_of(point)][point.name]["state"]
+                for language, found in self._texts.items()
+            }
+            for number, slug in point.options.items():
+                refused = point.writable_options is not None and slug not in point.writable_options
+                self.text += line(
+                    [
+                        f"`{point.key}`",
+                        str(number),
+                        f"`{slug}`" + (" (shown, never written)" if refused else ""),
+                        names["en"][slug],
+                        names["de"][slug],
+                    ]
+                )
+
+    def ours(self) -> None:
+        """Add the entities that no register stands behind."""
+        known = {(platform_of(point).value, point.name) for point in self._points}
+        self.text += (
+            "\n## Entities of the hub itself\n\nThe two of the history exist where a history server"
+            " is set.\n\n" + header("Key", "English", "German", "Entity")
+        )
+        for platform, entities in self._texts["en"].items():
+            for key, entity in entities.items():
+                if (platform, key) not in known:
+                    german = self._texts["de"][platform][key]["name"]
+                    cells = f"`{key}`", entity["name"], german, platform.replace("_", " ")
+                    self.text += line(cells)
+
+
+def span(row: table.Row, make: Callable[[table.Row, str], Register], last: str) -> str:
+    """Return the addresses of the first and the last element of a repeated part."""
+    first, end = row.address, make(row, last).address
+    return f"{first} … {end}"
+
+
+def machine(*, hot_water: bool) -> Iterator[tuple[Point, str, str]]:
+    """Yield the points of the machine, or of its hot water."""
+    for row in table.MACHINE_ROWS:
+        if (row.part == HOT_WATER) is hot_water:
+            yield row.register().point, str(row.address), condition_of(row)
+
+
+def computed() -> Iterator[tuple[Point, str, str]]:
+    """Yield the points that have no register."""
+    layout = Layout(features=frozenset({"electric_power"}))
+    with_register = {register.point.key for register in table.registers(layout)}
+    for key, point in IdmDriver(Address(host="", port=0), layout).points.items():
+        if key not in with_register:
+            yield point, "–", "4122 answers" if key == "cop" else ""
+
+
+def of_part(kind: PartKind, layout: Layout, key: str = "") -> list[Register]:
+    """Return the registers of one part whose key contains some text."""
+    return [
+        register
+        for register in table.registers(layout)
+        if register.point.part.kind is kind and key in register.point.key
+    ]
+
+
+def page() -> str:
+    """Return the page."""
+    result = Page()
+    result.section("Heat pump", machine(hot_water=False), condition=True)
+    compressors = of_part(PartKind.MACHINE, Layout(), "compressor_")
+    result.section(
+        "Compressors",
+        ((r.point, str(r.address), "") for r in compressors if "status" in r.point.key),
+    )
+    result.section("Hot water", machine(hot_water=True), condition=True)
+    result.section(
+        "Computed from other values",
+        computed(),
+        condition=True,
+        note="The compressor runs if one of the compressors does; defrosting and charging follow from"
+        " the operating mode; the COP is thermal over electrical power while the compressor runs.\n\n",
+    )
+    result.section(
+        "Heating circuits A to G",
+        (
+            (table.circuit_register(row, "a").point, span(row, table.circuit_register, "g"), "")
+            for row in table.CIRCUIT_ROWS
+        ),
+        note="Shown for circuit A; the addresses are those of A and of G. The keys of the others begin"
+        " with `circuit_b_` to `circuit_g_`.\n\n",
+    )
+    zone = Layout(zones={"1": ("1",)})
+    result.section(
+        "Zones 1 to 10 and their rooms",
+        ((r.point, str(r.address), "") for r in of_part(PartKind.ZONE, zone)),
+        note=f"Shown for room 1 of zone 1. Each further room is {table.ROOM_STEP} addresses on, each"
+        f" further zone {table.ZONE_STEP}.\n\n",
+    )
+    booster = Layout(features=frozenset({"booster_a"}))
+    result.section(
+        "Boosters A and B",
+        ((r.point, str(r.address), "") for r in of_part(PartKind.MACHINE, booster, "booster_a_")),
+        note=f"Shown for booster A; booster B is {table.BOOSTER_STEP} addresses on. Only if"
+        f" {_PROBES['booster_a']} or {_PROBES['booster_b']} answers.\n\n",
+    )
+    result.states()
+    result.ours()
+    return result.text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"{PAGE.relative_to(ROOT)} written\n")

@@ -1,0 +1,465 @@
+"""What README.md and docs/ say is what the code does."""
+
+from collections.abc import AsyncGenerator, Iterator
+import json
+from pathlib import Path
+import re
+from typing import Any
+
+import _docs
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.template import Template
+from homeassistant.setup import async_setup_component
+import pytest
+import yaml
+
+from custom_components.heat_pump_hub import SAFE_TIMEOUT, archive, const
+from custom_components.heat_pump_hub.anomaly import SAVE_INTERVAL
+from custom_components.heat_pump_hub.control import guard, ledger
+from custom_components.heat_pump_hub.control.values import allowed
+from custom_components.heat_pump_hub.detection import latches, monitors
+from custom_components.heat_pump_hub.diagnostics import LEDGER_TAIL
+from custom_components.heat_pump_hub.drivers import blocks, idm_points, modbus
+from custom_components.heat_pump_hub.drivers.driver import Address, Layout
+from custom_components.heat_pump_hub.drivers.idm import FAMILY, IdmDriver
+from custom_components.heat_pump_hub.drivers.points import Wear
+from custom_components.heat_pump_hub.flow_fields import DEMO_INTERVAL
+from custom_components.heat_pump_hub.history import outbox, shipper
+
+from .drivers.test_registers import EVERYTHING
+from .fakes import FakeFamily, families, make_entry, set_up
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "custom_components" / const.DOMAIN
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
+README = TEXTS["README.md"]
+PLATFORMS = "binary_sensor|button|number|select|sensor|switch"
+
+
+def english() -> dict[str, Any]:
+    """Return the English translation."""
+    found: dict[str, Any] = json.loads((PACKAGE / "translations/en.json").read_text("utf-8"))
+    return found
+
+
+def flat(text: str) -> str:
+    """Return a text without its line breaks and its bold marks."""
+    return " ".join(text.replace("**", "").split())
+
+
+def rows(text: str, title: str) -> dict[str, str]:
+    """Return the lines of the table whose first column is ``title``, by their first cell."""
+    _, _, table = text.partition(f"| {title} |")
+    assert table, f"no table {title}"
+    lines = table.split("\n\n", 1)[0].splitlines()[2:]
+    return {line.split("|")[1].strip(): line for line in lines}
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links() -> Iterator[tuple[str, str]]:
+    """Yield every link of a page to something in this repository."""
+    for page, text in TEXTS.items():
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if not target.startswith("https://"):
+                yield page, target
+
+
+def test_page_of_all_values_is_up_to_date() -> None:
+    assert TEXTS["docs/entities-idm.md"] == _docs.page(), "run python -m scripts._docs"
+
+
+def test_page_of_all_values_leaves_none_out() -> None:
+    shown = set(re.findall(r"^\| `(\w+)` ", TEXTS["docs/entities-idm.md"], re.MULTILINE))
+    layout = Layout(
+        circuits=("a",),
+        zones={"1": ("1",)},
+        features=EVERYTHING.features - {"booster_b"},
+    )
+    points = IdmDriver(Address(host="", port=0), layout).points
+    assert points.keys() <= shown
+
+
+@pytest.mark.parametrize(("page", "target"), links())
+def test_link_leads_somewhere(page: str, target: str) -> None:
+    path, _, anchor = target.partition("#")
+    goal = (ROOT / page).parent / path if path else ROOT / page
+    assert goal.exists()
+    if anchor:
+        assert anchor in anchors(goal.read_text(encoding="utf-8"))
+
+
+def test_every_file_that_is_named_exists() -> None:
+    named = {
+        (page, name)
+        for page, text in TEXTS.items()
+        for name in re.findall(r"`([\w./-]+)`", text)
+        if "/" in name.strip("/") or name.endswith((".py", ".md", ".json", ".yaml"))
+        if not name.startswith("/")
+    }
+    assert len(named) > 10
+    missing = {
+        (page, name)
+        for page, name in named
+        if not (ROOT / name).exists() and not (PACKAGE / name).exists()
+    }
+    assert not missing
+
+
+def test_every_script_that_is_named_exists() -> None:
+    named = set(re.findall(r"\bscripts/(\w+)", "".join(TEXTS.values())))
+    assert {"bench", "develop", "lint", "setup", "test"} <= named
+    assert all(list((ROOT / "scripts").glob(f"{name}*")) for name in named)
+
+
+def test_rooms_of_the_picture_are_those_of_the_code() -> None:
+    tree = README.split("custom_components/heat_pump_hub/\n", 1)[1].split("```", 1)[0]
+    shown: set[str] = set()
+    folder = ""
+    for line in tree.splitlines():
+        names = re.split(r"\s{3,}", line.strip())[0].split()
+        if not line.startswith("    "):
+            folder = names[0] if names[0].endswith("/") else ""
+            shown.update(names)
+        else:
+            shown.update(folder + name for name in names)
+    there = {path.name for path in PACKAGE.glob("*.py")} - {"const.py"}
+    there |= {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
+    there |= {f"drivers/{path.name}" for path in (PACKAGE / "drivers").glob("[!_]*.py")}
+    assert shown == there
+
+
+def test_set_up_fields_are_described() -> None:
+    described = flat(README)
+    for step in english()["config"]["step"].values():
+        fields = dict(step.get("data", {}))
+        for part in step.get("sections", {}).values():
+            fields |= part["data"]
+        for label in fields.values():
+            assert f"| {label} |" in described or f"*{label}*" in described, label
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        (
+            const.CONF_INTERVAL,
+            "{} to {} s | {} s".format(*const.INTERVAL_RANGE, FAMILY.interval),
+        ),
+        (const.CONF_INTERVAL, "demo heat pump takes {} to {} s".format(*const.DEMO_INTERVAL_RANGE)),
+        (const.CONF_COOLDOWN, "{} to {} s".format(*const.COOLDOWN_RANGE)),
+        (const.CONF_COOLDOWN, f"| {const.DEFAULT_COOLDOWN} s |"),
+        (const.CONF_ALLOW_CONTROL, "on, off | on |"),
+        (const.CONF_HISTORY_EVERYTHING, "on, off | off |"),
+        (const.CONF_HISTORY_EVERYTHING, f" {len(list(idm_points.registers(EVERYTHING)))}."),
+        (const.CONF_HISTORY_NAMES, "Heat Pump Hub, forerunner | Heat Pump Hub |"),
+    ],
+)
+def test_option_is_described(key: str, said: str) -> None:
+    label = english()["options"]["step"]["init"]["data"][key]
+    assert said in rows(README, "Option")[label]
+
+
+def test_no_option_is_left_out_or_made_up() -> None:
+    labels = english()["options"]["step"]["init"]["data"].values()
+    assert rows(README, "Option").keys() == set(labels)
+
+
+def listed(numbers: tuple[float, ...]) -> str:
+    """Return numbers as a sentence lists them."""
+    *first, last = (f"{number:g}" for number in numbers)
+    return f"{', '.join(first)} and {last}"
+
+
+HOUR = 3_600_000
+MINUTE = 60_000
+NUMBERS = {
+    "settings": ("README.md", f"settings every {const.SETTINGS_INTERVAL / 60:g} minutes"),
+    "after a write": ("README.md", f"{const.SETTINGS_AFTER_WRITE:g} s after a write"),
+    "no answer": ("README.md", f"given up after {modbus.TIMEOUT:g} s"),
+    "read back": ("README.md", f"read back after {listed(FAMILY.read_back)} s"),
+    "read back of a guard": ("docs/write-guard.md", f"after {listed(FAMILY.read_back)} s"),
+    "cooldown": ("README.md", f"({const.DEFAULT_COOLDOWN} s by default)"),
+    "cooldown range": (
+        "docs/write-guard.md",
+        "{} s by default, {} to {} s by option".format(
+            const.DEFAULT_COOLDOWN, *const.COOLDOWN_RANGE
+        ),
+    ),
+    "volatile": ("README.md", f"can be written every {guard.VOLATILE_COOLDOWN:g} s"),
+    "volatile of a guard": ("docs/write-guard.md", f"every {guard.VOLATILE_COOLDOWN:g} s"),
+    "volatile of IDM": ("docs/idm.md", f"at most once in {guard.VOLATILE_COOLDOWN:g} s"),
+    "ledger": ("docs/write-guard.md", f"last {ledger.ENTRIES} are kept"),
+    "ledger days": ("docs/write-guard.md", f"each register and day for {ledger.DAYS} days"),
+    "ledger in diagnostics": ("README.md", f"the last {LEDGER_TAIL} writes"),
+    "safe values": ("docs/write-guard.md", f"takes {SAFE_TIMEOUT:g} s at most"),
+    "demo": (
+        "README.md",
+        "({} to {} s, {} s by default)".format(*const.DEMO_INTERVAL_RANGE, DEMO_INTERVAL),
+    ),
+    "quarantine": (
+        "README.md",
+        (
+            f"refused in {blocks.STRIKES} polls at least"
+            f" {blocks.STRIKE_EVERY.total_seconds() / 60:g} minutes apart"
+        ),
+    ),
+    "queue": (
+        "README.md",
+        f"at most {outbox.LIMIT_SAMPLES:,} samples or {outbox.LIMIT_BYTES >> 20} MiB",
+    ),
+    "queue of the history": (
+        "docs/history.md",
+        f"at most {outbox.LIMIT_SAMPLES:,} samples or {outbox.LIMIT_BYTES >> 20} MiB",
+    ),
+    "attempts": (
+        "docs/history.md",
+        f"from {shipper.FIRST_DELAY:g} s to {shipper.LONGEST_DELAY:g} s apart",
+    ),
+    "flush": ("docs/history.md", f"it tries for {archive.FLUSH_TIMEOUT:g} s to send"),
+    "learning": ("README.md", f"| {monitors.WARM_UP // (24 * HOUR)} days |"),
+    "learning to freeze": ("README.md", f"| {monitors.FROZEN_WARM_UP // HOUR} hours |"),
+    "start of frozen": ("docs/anomalies.md", f"after {monitors.FROZEN_WARM_UP // HOUR} hours"),
+    "start of stuck": ("docs/anomalies.md", f"after {monitors.WARM_UP // (24 * HOUR)} days"),
+    "stuck": ("README.md", f"at least {monitors._FLOOR // HOUR} hours"),
+    "stuck while running": ("README.md", f"or {monitors._FLOOR_RUNNING // MINUTE} minutes of"),
+    "frozen": ("README.md", f"at least {monitors._FROZEN_FLOOR // MINUTE} minutes |"),
+    "out of range": ("README.md", f"forbids for {monitors._RANGE_HOLD // MINUTE} minutes"),
+    "margin": ("docs/anomalies.md", f"alarms at {monitors._MARGIN:g} times its longest rest"),
+    "changes": ("docs/anomalies.md", f"seen to change {monitors._CHANGES} times"),
+    "accepted": (
+        "README.md",
+        f"stands for {latches.ACCEPTED_AFTER // (24 * HOUR)} days is accepted",
+    ),
+    "saved": (
+        "docs/anomalies.md",
+        f"saved every {SAVE_INTERVAL.total_seconds() / 3600:g} hours",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_number_is_that_of_the_code(name: str) -> None:
+    page, said = NUMBERS[name]
+    assert said in flat(TEXTS[page])
+
+
+def test_inputs_without_a_request_are_told() -> None:
+    """Each cyclic input stands in the table of docs/idm.md, with its value on stop."""
+    said = flat(TEXTS["docs/idm.md"].split("## Inputs made for regular writes", 1)[1])
+    for register in idm_points.registers(Layout(circuits=("a",), features=EVERYTHING.features)):
+        point = register.point
+        if point.wear is Wear.CYCLIC:
+            default = str(point.default).replace("None", "–").replace("False", "off")
+            assert re.search(rf"\| [^|]*\b{register.address}\b[^|]* \| {default} \|", said), point
+
+
+def test_messages_of_the_troubleshooting_are_real() -> None:
+    messages = [
+        text.replace("{manufacturer}", FAMILY.manufacturer)
+        for text in english()["config"]["error"].values()
+    ]
+    for begins in rows(README, "Message begins with"):
+        assert any(message.startswith(begins) for message in messages), begins
+
+
+def test_messages_of_the_write_guard_are_real() -> None:
+    messages = [error["message"] for error in english()["exceptions"].values()]
+    for begins in rows(TEXTS["docs/write-guard.md"], "Message begins with"):
+        assert any(message.startswith(begins) for message in messages), begins
+
+
+@pytest.fixture
+async def owner(hass: HomeAssistant) -> AsyncGenerator[HomeAssistant]:
+    """Set an IDM with two circuits up, as the examples presume."""
+    fake = FakeFamily()
+    layout = Layout(circuits=("a", "b"))
+    fake.points = IdmDriver(Address(host="", port=0), layout).points
+    fake.prepare = lambda driver: driver.values.clear()
+    entry = make_entry(title="IDM Navigator 2.0", data={"layout": layout.to_json()})
+    with families(fake):
+        await set_up(hass, entry)
+        yield hass
+        await hass.config_entries.async_unload(entry.entry_id)
+
+
+def examples() -> list[dict[str, Any]]:
+    """Return the automations of the README."""
+    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    return [yaml.safe_load(block) for block in blocks]
+
+
+async def test_entities_of_the_examples_exist(owner: HomeAssistant) -> None:
+    registry = er.async_get(owner)
+    named = set(re.findall(rf"\b(?:{PLATFORMS})\.idm_navigator_\w+", README))
+    assert len(named) >= 5
+    assert {name for name in named if registry.async_get(name) is None} == set()
+
+
+async def test_disabled_entities_of_the_examples_are_marked(owner: HomeAssistant) -> None:
+    registry = er.async_get(owner)
+    for example in examples():
+        text = json.dumps(example)
+        before = README.split(f"alias: {example['alias']}", 1)[0].rsplit("**", 1)[1]
+        disabled = [
+            name
+            for name in re.findall(rf"\b(?:{PLATFORMS})\.idm_navigator_\w+", text)
+            if (found := registry.async_get(name)) is not None and found.disabled_by
+        ]
+        assert bool(disabled) is (" *" in before and "* *" in before), example["alias"]
+
+
+async def test_examples_are_automations(
+    owner: HomeAssistant, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await async_setup_component(owner, "automation", {"automation": examples()})
+    await owner.async_block_till_done()
+    states = owner.states.async_all("automation")
+    assert len(states) == len(examples()) == 4
+    assert {state.state for state in states} == {"on"}, caplog.text
+    await owner.services.async_call("automation", "turn_off", {"entity_id": "all"}, blocking=True)
+
+
+def surplus(hass: HomeAssistant) -> float:
+    """Return what the example sends as PV surplus."""
+    template = examples()[0]["actions"][0]["data"]["value"]
+    return float(Template(template, hass).async_render())
+
+
+@pytest.mark.parametrize(
+    ("state", "sent"),
+    [("1234.5", 1200), ("-800", 0), ("60000", 50000), ("unavailable", 0), ("49", 0)],
+)
+async def test_surplus_that_is_sent_is_one_the_register_takes(
+    owner: HomeAssistant, state: str, sent: float
+) -> None:
+    owner.states.async_set("sensor.power_to_grid", state)
+    value = surplus(owner)
+    assert value == sent
+    point = IdmDriver(Address(host="", port=0), Layout()).points["pv_surplus"]
+    assert allowed(point, value) == sent
+
+
+async def test_notification_names_the_reasons(owner: HomeAssistant) -> None:
+    reason = {
+        "monitor": "range",
+        "signals": ["flow_temperature"],
+        "suspect": "flow_temperature",
+        "observed": 140.04,
+        "expected": 120.0,
+        "tolerance": 0.0,
+        "since": "2026-11-20T10:00:00+00:00",
+    }
+    anomaly = "binary_sensor.idm_navigator_2_0_anomaly"
+    owner.states.async_set(anomaly, "on", {"reasons": [reason]})
+    message = examples()[2]["actions"][0]["data"]["message"]
+    assert flat(Template(message, owner).async_render()) == (
+        "range: flow_temperature, observed 140.0, expected 120.0, since 2026-11-20T10:00:00+00:00."
+    )
+    owner.states.async_set(anomaly, "off", {})
+    assert Template(message, owner).async_render() == ""
+
+
+def test_number_of_entities_is_about_right() -> None:
+    points = IdmDriver(Address(host="", port=0), Layout(circuits=("a", "b"))).points.values()
+    ours = 3
+    enabled = sum(point.enabled for point in points) + ours
+    said = re.search(r"about (\d+) of about (\d+) entities", flat(README))
+    assert said is not None
+    assert abs(int(said[1]) - enabled) <= 2
+    assert abs(int(said[2]) - len(points) - ours) <= 3
+
+
+RULES = [
+    "action-setup",
+    "appropriate-polling",
+    "brands",
+    "common-modules",
+    "config-flow-test-coverage",
+    "config-flow",
+    "dependency-transparency",
+    "docs-actions",
+    "docs-triggers",
+    "docs-conditions",
+    "docs-high-level-description",
+    "docs-installation-instructions",
+    "docs-removal-instructions",
+    "entity-event-setup",
+    "entity-unique-id",
+    "has-entity-name",
+    "runtime-data",
+    "test-before-configure",
+    "test-before-setup",
+    "unique-config-entry",
+    "action-exceptions",
+    "config-entry-unloading",
+    "docs-configuration-parameters",
+    "docs-installation-parameters",
+    "entity-unavailable",
+    "integration-owner",
+    "log-when-unavailable",
+    "parallel-updates",
+    "reauthentication-flow",
+    "test-coverage",
+    "devices",
+    "diagnostics",
+    "discovery",
+    "discovery-update-info",
+    "docs-data-update",
+    "docs-examples",
+    "docs-known-limitations",
+    "docs-supported-devices",
+    "docs-supported-functions",
+    "docs-troubleshooting",
+    "docs-use-cases",
+    "dynamic-devices",
+    "entity-category",
+    "entity-device-class",
+    "entity-disabled-by-default",
+    "entity-translations",
+    "exception-translations",
+    "icon-translations",
+    "reconfiguration-flow",
+    "repair-issues",
+    "stale-devices",
+    "async-dependency",
+    "inject-websession",
+    "strict-typing",
+]
+
+
+def test_quality_scale_answers_every_rule() -> None:
+    found = yaml.safe_load((PACKAGE / "quality_scale.yaml").read_text(encoding="utf-8"))["rules"]
+    assert len(RULES) == 54
+    assert found.keys() == set(RULES)
+    for rule, answer in found.items():
+        if isinstance(answer, str):
+            assert answer in {"done", "todo"}, rule
+        else:
+            assert answer["status"] in {"done", "todo", "exempt"}, rule
+            assert answer["comment"], rule
+
+
+def test_rules_about_files_are_not_claimed_without_the_file() -> None:
+    found = yaml.safe_load((PACKAGE / "quality_scale.yaml").read_text(encoding="utf-8"))["rules"]
+    assert (found["icon-translations"] == "done") is (PACKAGE / "icons.json").exists()
+    assert found["diagnostics"] == "done"
+    # Without actions of its own there is nothing to document.
+    assert not (PACKAGE / "services.yaml").exists()
+
+
+def test_changelog_has_the_usual_form() -> None:
+    text = TEXTS["CHANGELOG.md"]
+    assert text.startswith("# Changelog\n")
+    assert re.search(r"^## \[Unreleased\]$", text, re.MULTILINE)
+    kinds = set(re.findall(r"^### (.*)$", text, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    version = json.loads((PACKAGE / "manifest.json").read_text("utf-8"))["version"]
+    assert version in text
+    assert f"Version {version}" in README
