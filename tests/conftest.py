@@ -56,3 +56,9 @@ def victoria_metrics_factory(
 def victoria_metrics(victoria_metrics_factory: VictoriaMetricsFactory) -> VictoriaMetrics:
     """Start a real, empty VictoriaMetrics on an ephemeral port of 127.0.0.1."""
     return victoria_metrics_factory()
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Give every test a configuration folder of its own: the guard keeps files in it."""
+    return hass_tmp_config_dir

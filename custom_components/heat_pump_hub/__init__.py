@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from homeassistant.const import CONF_HOST, CONF_PORT, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, callback
@@ -41,8 +41,12 @@ from .devices import async_register_devices
 from .drivers import family
 from .drivers.driver import Address, Driver, Family, Layout
 from .drivers.points import Snapshot, Tier, Wear, is_canonical
+from .guard_file import GuardFile
 
-STORES: Final = ("detector", "guard", "map")
+if TYPE_CHECKING:
+    from .simulator.demo import DemoHeatPump
+
+STORES: Final = ("detector", "map")
 SAFE_TIMEOUT: Final = 10.0
 """Seconds an unload or a stop waits until cyclic inputs are made safe."""
 
@@ -76,6 +80,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool
 
 async def async_remove_entry(hass: HomeAssistant, entry: HubConfigEntry) -> None:
     """Delete what was stored for a heat pump; its series on a history server stay."""
+    await GuardFile(hass, entry.entry_id).async_remove()
     for kind in STORES:
         await _store(hass, entry, kind).async_remove()
     if not hass.config_entries.async_entries(DOMAIN):
@@ -162,12 +167,12 @@ def _guard(
     identity: str,
     on_verified: Callable[[str, Any], None],
 ) -> WriteGuard:
-    store = _store(hass, entry, "guard")
+    file = GuardFile(hass, entry.entry_id)
     return WriteGuard(
         driver,
         identity,
-        load=store.async_load,
-        save=store.async_save,
+        load=file.async_load,
+        save=file.async_save,
         cooldown=entry.options.get(CONF_COOLDOWN, DEFAULT_COOLDOWN),
         allow_control=entry.options.get(CONF_ALLOW_CONTROL, True),
         read_back=kind.read_back,
@@ -183,8 +188,8 @@ def _store(hass: HomeAssistant, entry: HubConfigEntry, kind: str) -> Store[dict[
         STORAGE_VERSION,
         f"{DOMAIN}.{entry.entry_id}.{kind}",
         atomic_writes=True,
-        # A detector's state is large, and nobody else holds the dict it is saved from.
-        serialize_in_event_loop=kind != "detector",
+        # A detector's state is large, and nobody changes a dict that is being saved.
+        serialize_in_event_loop=False,
     )
 
 
@@ -233,15 +238,15 @@ class _MapKeeper:
 async def _async_start_demo(hass: HomeAssistant, kind: Family, stack: AsyncExitStack) -> Address:
     """Start the simulated heat pump; it has a thread and a loop of its own."""
 
-    def start() -> tuple[Callable[[], None], int]:
+    def make() -> DemoHeatPump:
         # Imported only when asked for: few owners keep a demo.
         from .simulator.demo import DemoHeatPump
 
-        demo = DemoHeatPump()
-        return demo.stop, demo.start()
+        return DemoHeatPump()
 
+    demo = await hass.async_add_import_executor_job(make)
     try:
-        stop, port = await hass.async_add_import_executor_job(start)
+        port = await hass.async_add_executor_job(demo.start)
     except OSError as error:
         raise ConfigEntryNotReady(
             translation_domain=DOMAIN,
@@ -249,10 +254,10 @@ async def _async_start_demo(hass: HomeAssistant, kind: Family, stack: AsyncExitS
             translation_placeholders={"error": str(error)},
         ) from error
 
-    async def stop_demo() -> None:
-        await hass.async_add_executor_job(stop)
+    async def stop() -> None:
+        await hass.async_add_executor_job(demo.stop)
 
-    stack.push_async_callback(stop_demo)
+    stack.push_async_callback(stop)
     return Address(host="127.0.0.1", port=port, unit=kind.unit)
 
 

@@ -1,0 +1,176 @@
+"""Home Assistant's side of the detector: loads it late, feeds it, keeps what it learned.
+
+The detector lives in the heat pump's own thread and is touched nowhere else.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_call_later, async_track_time_interval
+from homeassistant.helpers.start import async_at_started
+from homeassistant.helpers.storage import Store
+
+from .const import DOMAIN, LOGGER
+from .drivers.points import Point, Snapshot, Tier
+
+if TYPE_CHECKING:
+    from .detection import Detector, Verdict
+
+ISSUE_RIVER_MISSING: Final = "river_missing"
+LOAD_DELAY: Final = 2.0
+"""Seconds after Home Assistant has started: importing River takes about a second of CPU."""
+SAVE_INTERVAL: Final = timedelta(hours=6)
+BACKLOG: Final = 20
+"""Snapshots that may wait for the thread; beyond, they are left out rather than piled up."""
+
+type DetectorStore = Store[dict[str, Any]]
+
+
+class AnomalyWatch:
+    """The detector of one heat pump."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        store: DetectorStore,
+        executor: Executor,
+        points: Iterable[Point],
+    ) -> None:
+        """``executor`` runs one thing at a time; ``points`` are what the detector watches."""
+        self._hass = hass
+        self._entry = entry
+        self._store = store
+        self._executor = executor
+        self._points = [
+            point for point in points if point.tier is Tier.MEASUREMENT and point.readable
+        ]
+        self._detector: Detector | None = None
+        self._listeners: list[CALLBACK_TYPE] = []
+        self._unsubscribe: list[CALLBACK_TYPE] = []
+        self._waiting = 0
+        self._closed = False
+        self.verdict: Verdict | None = None
+        self.missing = False
+        """Whether the detector cannot work here, because River cannot be imported."""
+        self.skipped = 0
+        """Snapshots left out because the thread was busy."""
+
+    @callback
+    def start(self) -> None:
+        """Load the detector a little after Home Assistant has started."""
+
+        @callback
+        def load_soon(_hass: HomeAssistant) -> None:
+            self._unsubscribe.append(async_call_later(self._hass, LOAD_DELAY, load))
+
+        @callback
+        def load(_now: datetime) -> None:
+            self._in_background(self._async_load(), "load")
+
+        self._unsubscribe.append(async_at_started(self._hass, load_soon))
+
+    @callback
+    def async_add_listener(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Call a listener when the verdict, or whether there can be one, has changed."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    @callback
+    def take(self, snapshot: Snapshot) -> None:
+        """Let the detector see a snapshot, off the event loop."""
+        if self._detector is None or Tier.MEASUREMENT not in snapshot.tiers:
+            return
+        if self._waiting >= BACKLOG:
+            self.skipped += 1
+            return
+        self._waiting += 1
+        self._in_background(self._async_observe(self._detector, snapshot), "observe")
+
+    async def async_close(self) -> None:
+        """Save what was learned and stop."""
+        self._closed = True
+        while self._unsubscribe:
+            self._unsubscribe.pop()()
+        await self._async_save()
+        self._detector = None
+
+    async def _async_load(self) -> None:
+        saved = await self._store.async_load()
+        try:
+            detector, verdict = await self._in_thread(_load_detector, self._points, saved)
+        except ImportError as error:
+            LOGGER.warning("Anomalies are not watched: %s", error)
+            self.missing = True
+            ir.async_create_issue(
+                self._hass,
+                DOMAIN,
+                ISSUE_RIVER_MISSING,
+                is_fixable=False,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key=ISSUE_RIVER_MISSING,
+                translation_placeholders={"error": str(error)},
+            )
+            self._notify()
+            return
+        if self._closed:
+            return
+        self._detector = detector
+        self._conclude(verdict)
+        self._unsubscribe.append(
+            async_track_time_interval(self._hass, self._save_now, SAVE_INTERVAL)
+        )
+        ir.async_delete_issue(self._hass, DOMAIN, ISSUE_RIVER_MISSING)
+
+    async def _async_observe(self, detector: Detector, snapshot: Snapshot) -> None:
+        try:
+            verdict = await self._in_thread(detector.observe, snapshot.time, snapshot.values)
+        finally:
+            self._waiting -= 1
+        self._conclude(verdict)
+
+    async def _async_save(self) -> None:
+        if self._detector is not None:
+            await self._store.async_save(await self._in_thread(self._detector.to_json))
+
+    @callback
+    def _save_now(self, _now: datetime) -> None:
+        self._in_background(self._async_save(), "save")
+
+    @callback
+    def _conclude(self, verdict: Verdict) -> None:
+        if not self._closed:
+            self.verdict = verdict
+            self._notify()
+
+    @callback
+    def _notify(self) -> None:
+        for listener in list(self._listeners):
+            listener()
+
+    def _in_background(self, work: Any, name: str) -> None:
+        self._entry.async_create_background_task(self._hass, work, f"{DOMAIN} anomaly {name}")
+
+    async def _in_thread[*Ts, T](self, job: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, job, *arguments)
+
+
+def _load_detector(
+    points: Iterable[Point], saved: Mapping[str, Any] | None
+) -> tuple[Detector, Verdict]:
+    """Import River, make or restore the detector; takes a second or more, for the thread.
+
+    Raises ``ImportError`` where River is missing or broken.
+    """
+    from .detection import Detector, Signal, load
+
+    load()
+    signals = [Signal(key=point.key, kind=point.kind, unit=point.unit) for point in points]
+    detector = Detector(signals) if saved is None else Detector.from_json(signals, saved)
+    return detector, detector.verdict

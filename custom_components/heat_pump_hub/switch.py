@@ -1,0 +1,44 @@
+"""Settings of a heat pump that are on or off."""
+
+from typing import Any, override
+
+from homeassistant.components.switch import SwitchEntity
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import HubConfigEntry
+from .drivers.points import Value
+from .entity import ControlEntity, async_add_in_slices, points_of
+
+# The guard lets writes of one register follow one another; others need not wait for its read-back.
+PARALLEL_UPDATES = 0
+
+
+async def async_setup_entry(
+    hass: HomeAssistant, entry: HubConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add the flags that can be written."""
+    data = entry.runtime_data
+    await async_add_in_slices(
+        async_add_entities,
+        (RequestEntity(data, point) for point in points_of(entry, Platform.SWITCH)),
+    )
+
+
+class RequestEntity(ControlEntity, SwitchEntity):
+    """A flag that can be written."""
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        """Set the flag."""
+        await self._async_write(True)
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        """Clear the flag."""
+        await self._async_write(False)
+
+    @override
+    def _set_value(self, value: Value | None) -> None:
+        self._attr_is_on = None if value is None else bool(value)

@@ -1,0 +1,114 @@
+"""What an owner attaches to a report, and what must not be in it."""
+
+from collections.abc import Generator
+import json
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.json import json_dumps
+import pytest
+from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
+
+from custom_components.heat_pump_hub.diagnostics import async_get_config_entry_diagnostics
+from custom_components.heat_pump_hub.drivers.driver import NoAnswerError
+from custom_components.heat_pump_hub.drivers.points import Failure
+from custom_components.heat_pump_hub.system_health import async_register, system_health_info
+
+from .fakes import FakeFamily, entity_id, families, make_entry, set_up
+
+URL = "http://victoria.example:8428"
+
+
+@pytest.fixture
+def fake() -> Generator[FakeFamily]:
+    fake = FakeFamily()
+    with families(fake):
+        yield fake
+
+
+async def test_it_tells_everything_but_addresses_and_secrets(
+    hass: HomeAssistant, fake: FakeFamily, aioclient_mock: AiohttpClientMocker
+) -> None:
+    aioclient_mock.post(f"{URL}/api/v1/import", status=500, text=f"broken at {URL}")
+    entry = make_entry(
+        title="SN4711 cellar",
+        data={
+            "identity": "SN4711",
+            "fingerprint": {"serial": "SN4711"},
+            "history_url": URL,
+            "history_username": "owner",
+            "history_password": "secret",
+        },
+    )
+    fake.prepare = lambda driver: driver.failed.update(superheat=Failure.REFUSED)
+    await set_up(hass, entry)
+    await hass.services.async_call(
+        "switch",
+        "turn_on",
+        {"entity_id": entity_id(hass, "switch", "dhw_boost", "SN4711")},
+        blocking=True,
+    )
+    fake.driver.error = NoAnswerError("192.168.1.20 is silent")
+    await entry.runtime_data.coordinator.async_refresh()
+
+    # As Home Assistant writes the file.
+    text = json_dumps(await async_get_config_entry_diagnostics(hass, entry))
+    for secret in ("192.168.1.20", "SN4711", "victoria", "owner", "secret"):
+        assert secret not in text
+    data = json.loads(text)
+    assert data["values"]["outdoor_temperature"] == 3.5
+    assert data["failed"] == {"superheat": "refused"}
+    assert data["driver"] == {"plan": "everything"}
+    assert data["points"]["dhw_temperature_setpoint"]["maximum"] == 60
+    assert (data["poll"]["success"], data["poll"]["error"]) == (False, "NoAnswerError")
+    assert [write["key"] for write in data["writes"]] == ["dhw_boost"]
+    assert data["history"]["last_error"] in {True, False}
+    assert data["detector"]["verdict"] is None
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_it_is_complete_without_history_and_errors(
+    hass: HomeAssistant, fake: FakeFamily
+) -> None:
+    entry = make_entry()
+    await set_up(hass, entry)
+    data = await async_get_config_entry_diagnostics(hass, entry)
+    assert data["history"] is None
+    assert data["poll"]["error"] is None
+
+
+async def test_system_health_has_a_line_a_heat_pump(
+    hass: HomeAssistant, fake: FakeFamily, aioclient_mock: AiohttpClientMocker
+) -> None:
+    aioclient_mock.post(f"{URL}/api/v1/import", status=204)
+    assert await system_health_info(hass) == {
+        "last_poll": "–",
+        "history_backlog": "–",
+        "writes_blocked": "–",
+    }
+    entries = (
+        make_entry(data={"history_url": URL}),
+        make_entry(entry_id="02SECOND", title="Barn", unique_id="two", data={"identity": "two"}),
+    )
+    for entry in entries:
+        await set_up(hass, entry)
+    fake.driver.error = NoAnswerError("silent")
+    await entries[1].runtime_data.coordinator.async_refresh()
+    info = await system_health_info(hass)
+    times = [e.runtime_data.coordinator.data.time.isoformat(timespec="seconds") for e in entries]
+    assert info["last_poll"] == f"Cellar: {times[0]}; Barn: {times[1]} (!)"
+    assert info["history_backlog"].startswith("Cellar: ")
+    assert info["history_backlog"].endswith("; Barn: –")
+    assert info["writes_blocked"] == "Cellar: 0; Barn: 0"
+    for entry in entries:
+        await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_system_health_is_registered(hass: HomeAssistant) -> None:
+    registered = []
+
+    class Register:
+        def async_register_info(self, info: object) -> None:
+            registered.append(info)
+
+    async_register(hass, Register())  # type: ignore[arg-type]
+    assert registered == [system_health_info]
