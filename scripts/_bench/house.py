@@ -8,14 +8,10 @@ import tempfile
 from typing import Any
 
 import homeassistant  # noqa: F401 - before anything that imports voluptuous or httpx
-
 from homeassistant import loader
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
-from pytest_homeassistant_custom_component.common import (
-    MockConfigEntry,
-    async_test_home_assistant,
-)
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_test_home_assistant
 
 import custom_components.heat_pump_hub  # noqa: F401 - must win over the plugin's own package
 from custom_components.heat_pump_hub.drivers.driver import Layout

@@ -1,7 +1,6 @@
 """What a set-up and reloads cost: requests, connections, sockets and memory."""
 
 import gc
-import os
 from pathlib import Path
 
 from .figures import Figure
@@ -15,7 +14,7 @@ WARM = 10
 def sockets() -> int:
     """Return how many sockets this process holds."""
     return sum(
-        os.readlink(descriptor).startswith("socket:")
+        str(descriptor.readlink()).startswith("socket:")
         for descriptor in Path("/proc/self/fd").iterdir()
         if descriptor.exists() or descriptor.is_symlink()
     )
