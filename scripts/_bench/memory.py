@@ -53,7 +53,7 @@ async def _measure(port: int) -> None:
         print(json.dumps({"mb": resident_mb(), "entities": entities}), flush=True)
 
 
-LAYOUT_150 = type(LAYOUT)(circuits=("a", "b", "c"), features=LAYOUT.features)
+LAYOUT_150 = type(LAYOUT)(circuits=("a", "b", "c", "d"), features=LAYOUT.features)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,95 @@
+"""The heat pumps that are added, and what is known of each from outside."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .client import Client
+from .errors import DevelopError
+from .flow import Outcome, add_demo, add_idm, set_interval
+from .processes import wait_until
+from .stand import Stand
+from .wire import listening_ports
+
+IDM_INTERVAL: Final = 10
+DEMO_INTERVAL: Final = 2
+_LOAD_SECONDS: Final = 30.0
+_BROKEN: Final = frozenset({"setup_error", "migration_error", "failed_unload"})
+"""States of a config entry that do not pass by waiting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pump:
+    """One heat pump in Home Assistant."""
+
+    label: str
+    flow: Outcome
+    identity: str
+    """Also its ``heatpump_id``."""
+    interval: int
+    modbus_port: int
+    """Of the simulated machine itself."""
+
+    @property
+    def entry_id(self) -> str:
+        """Its config entry."""
+        return self.flow.entry_id
+
+    async def entities(self, client: Client) -> dict[str, dict[str, Any]]:
+        """Return the registry's entities by key. Raises ``DevelopError``."""
+        prefix = f"{self.identity}_"
+        found = await client.entities(self.entry_id)
+        return {unique_id.removeprefix(prefix): item for unique_id, item in found.items()}
+
+    async def entity_id(self, client: Client, key: str) -> str:
+        """Return an entity's id. Raises ``DevelopError`` if it has none or is disabled."""
+        item = (await self.entities(client)).get(key)
+        if item is None or item["disabled_by"] is not None:
+            raise DevelopError(f"{self.label} has no enabled entity {key}")
+        entity_id: str = item["entity_id"]
+        return entity_id
+
+
+async def add_socket_pump(stand: Stand) -> Pump:
+    """Add the simulated machine on its socket, and read it as often as is allowed."""
+    flow = await add_idm(stand.client, stand.relay.port, stand.victoria.url)
+    await _faster(stand.client, flow.entry_id, IDM_INTERVAL)
+    return Pump(
+        label="IDM",
+        flow=flow,
+        identity=flow.result["result"].get("unique_id") or "idm",
+        interval=IDM_INTERVAL,
+        modbus_port=stand.simulator.port,
+    )
+
+
+async def add_demo_pump(stand: Stand) -> Pump:
+    """Add the demo heat pump, which may be read every two seconds."""
+    before = listening_ports(stand.home_assistant.program.pid)
+    flow = await add_demo(stand.client, stand.victoria.url)
+    await _faster(stand.client, flow.entry_id, DEMO_INTERVAL)
+    opened = listening_ports(stand.home_assistant.program.pid) - before
+    if len(opened) != 1:
+        raise DevelopError(f"the demo heat pump listens at {sorted(opened)} instead of one port")
+    return Pump(
+        label="demo",
+        flow=flow,
+        identity=f"demo-{flow.entry_id}",
+        interval=DEMO_INTERVAL,
+        modbus_port=opened.pop(),
+    )
+
+
+async def _faster(client: Client, entry_id: str, seconds: int) -> None:
+    """Change the interval, and wait until the entry is loaded again with it."""
+    await set_interval(client, entry_id, seconds)
+
+    async def loaded() -> bool:
+        entry = await client.entry(entry_id)
+        if entry["state"] in _BROKEN:
+            raise DevelopError(f"{entry['title']} is {entry['state']}: {entry['reason']}")
+        if entry["state"] != "loaded":
+            return False
+        interval: float = (await client.diagnostics(entry_id))["poll"]["interval"]
+        return interval == seconds
+
+    await wait_until(loaded, _LOAD_SECONDS, f"the entry is read every {seconds} s")

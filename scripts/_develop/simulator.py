@@ -1,0 +1,40 @@
+"""The simulated heat pump on a real socket, in a process of its own, behind a counting relay."""
+
+from pathlib import Path
+import sys
+from typing import Final
+
+from .processes import Program
+from .wire import Relay
+
+_START_SECONDS: Final = 30.0
+
+
+class Simulator:
+    """One simulated IDM heat pump; Home Assistant reaches it through the relay's port."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        """Prepare; ``arguments`` go to the simulator's own command line."""
+        self.program = Program(
+            "the simulated heat pump",
+            [sys.executable, "-m", "custom_components.heat_pump_hub.simulator", *arguments],
+            folder / "simulator.log",
+        )
+        self.relay: Relay | None = None
+        self.port = 0
+        """Its own port, past the relay."""
+
+    async def start(self) -> Relay:
+        """Start the process and the relay. Raises ``DevelopError``."""
+        await self.program.start()
+        listening = await self.program.printed(r"^port (\d+)$", _START_SECONDS)
+        self.port = int(listening[1])
+        self.relay = Relay(self.port)
+        await self.relay.start()
+        return self.relay
+
+    async def stop(self) -> None:
+        """End both."""
+        if self.relay is not None:
+            await self.relay.stop()
+        await self.program.stop()

@@ -1,0 +1,111 @@
+"""A VictoriaMetrics of our own, and questions to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import json
+from pathlib import Path
+import time
+from typing import Any, Final
+
+import aiohttp
+
+from .processes import Program, free_port
+from .tools import HOST, find_program
+
+_START_SECONDS: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One stored series."""
+
+    name: str
+    labels: Mapping[str, str]
+    values: tuple[float, ...]
+    times: tuple[int, ...]
+    """ms since 1970, ascending."""
+
+
+class VictoriaMetrics:
+    """A server with a folder of its own."""
+
+    def __init__(self, session: aiohttp.ClientSession, folder: Path) -> None:
+        """Prepare; nothing runs before :meth:`start`."""
+        self._session = session
+        port = free_port()
+        self.url = f"http://{HOST}:{port}"
+        self.program = Program(
+            "VictoriaMetrics",
+            [
+                find_program("HPH_VICTORIA_METRICS"),
+                f"-storageDataPath={folder / 'victoria-metrics'}",
+                f"-httpListenAddr={HOST}:{port}",
+                "-dedup.minScrapeInterval=1ms",
+                "-retentionPeriod=10y",
+                "-memory.allowedBytes=128MiB",
+                "-loggerTimezone=UTC",
+            ],
+            folder / "victoria-metrics.log",
+        )
+
+    async def start(self) -> None:
+        """Start and wait until it answers. Raises ``DevelopError``."""
+        await self.program.start()
+        await self.program.ready(self._answers, _START_SECONDS)
+
+    async def _answers(self) -> bool:
+        try:
+            async with self._session.get(f"{self.url}/health") as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def _get(self, path: str, **parameters: str) -> bytes:
+        async with self._session.get(self.url + path, params=parameters) as answer:
+            answer.raise_for_status()
+            return await answer.read()
+
+    async def _query(self, expression: str) -> list[dict[str, Any]]:
+        # The running second counts too, and what is on its way to the index.
+        await self._get("/internal/force_flush")
+        body = await self._get(
+            "/api/v1/query",
+            query=expression,
+            time=f"{time.time() + 1:.3f}",
+            nocache="1",
+            latency_offset="1ms",
+        )
+        result: list[dict[str, Any]] = json.loads(body)["data"]["result"]
+        return result
+
+    async def points(self) -> dict[str, int]:
+        """Return how many samples are stored of each ``heatpump_id``."""
+        found = await self._query('sum by (heatpump_id) (count_over_time({heatpump_id!=""}[1d]))')
+        return {item["metric"]["heatpump_id"]: int(item["value"][1]) for item in found}
+
+    async def counts(self, heatpump_id: str) -> dict[str, int]:
+        """Return how many samples each series of a heat pump has, by its name."""
+        found = await self._query(
+            f'count_over_time({{heatpump_id="{heatpump_id}"}}[1d]) keep_metric_names'
+        )
+        return {item["metric"]["__name__"]: int(item["value"][1]) for item in found}
+
+    async def export(self, heatpump_id: str) -> list[Series]:
+        """Return every stored sample of a heat pump."""
+        await self._get("/internal/force_flush")
+        body = await self._get(
+            "/api/v1/export",
+            **{
+                "match[]": f'{{heatpump_id="{heatpump_id}"}}',
+                "start": "0",
+                # Without an end the last, unfinished second is left out.
+                "end": str(int(time.time()) + 3600),
+            },
+        )
+        return [_series(json.loads(line)) for line in body.splitlines() if line]
+
+
+def _series(line: dict[str, Any]) -> Series:
+    labels = dict(line["metric"])
+    name = labels.pop("__name__")
+    return Series(name, labels, tuple(line["values"]), tuple(line["timestamps"]))

@@ -1,0 +1,1 @@
+"""Whole programs: real Home Assistant, real VictoriaMetrics, real sockets, a real browser."""
