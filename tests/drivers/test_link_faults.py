@@ -23,7 +23,7 @@ from custom_components.heat_pump_hub.simulator.physics import HeatPumpModel
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 LAYOUT = Layout(circuits=("a", "b"), features=frozenset({"electric_power"}))
-TIMEOUT = 0.25
+TIMEOUT = 0.4
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +71,15 @@ async def poll(driver: IdmDriver) -> dict[str, Value] | None:
     return dict(snapshot.values)
 
 
+async def poll_whole(driver: IdmDriver) -> dict[str, Value]:
+    """Return what a poll without a fault shows; a busy test machine may need a second one."""
+    for _ in range(3):
+        snapshot = await driver.read(Tier)
+        if not snapshot.failed:
+            return dict(snapshot.values)
+    raise AssertionError(snapshot.failed)
+
+
 def no_traceback(caplog: pytest.LogCaptureFixture) -> bool:
     """Whether the log is free of warnings and tracebacks; that is the coordinator's part."""
     return not [
@@ -91,8 +100,7 @@ async def test_one_fault_in_a_poll(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The next poll is whole again; what this one shows is true."""
-    truth = await poll(driver)
-    assert truth
+    truth = await poll_whole(driver)
     proxy.one_shot(fault, request_number)
     shown = await poll(driver)
     assert shown is None or shown.items() <= truth.items()
@@ -113,8 +121,7 @@ async def test_a_lasting_fault_and_its_end(
     driver: IdmDriver, proxy: FaultProxy, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
     """While it lasts nothing false is shown; afterwards two polls are enough."""
-    truth = await poll(driver)
-    assert truth
+    truth = await poll_whole(driver)
     proxy.fault = fault
     connects = proxy.connects
     for attempt in range(1, 4):
@@ -130,7 +137,7 @@ async def test_a_lasting_fault_and_its_end(
 
 async def test_single_bytes_are_put_together(driver: IdmDriver, proxy: FaultProxy) -> None:
     """A slow sender is no fault."""
-    truth = await poll(driver)
+    truth = await poll_whole(driver)
     proxy.fault = Fault.SINGLE_BYTES
     assert await poll(driver) == truth
 
@@ -139,7 +146,7 @@ async def test_a_device_that_is_away(
     driver: IdmDriver, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One connection attempt a poll, and the first poll after its return is whole."""
-    truth = await poll(driver)
+    truth = await poll_whole(driver)
     await proxy.pause()
     for attempt in range(1, 4):
         before = driver.traffic.connects
