@@ -1,0 +1,278 @@
+"""Whatever happens on the wire: no wrong value, no traceback, healed within two polls."""
+
+import asyncio
+from collections.abc import AsyncIterator
+import logging
+
+import pytest
+
+from custom_components.heat_pump_hub.drivers.driver import (
+    Address,
+    DriverError,
+    Layout,
+    LinkRefusedError,
+)
+from custom_components.heat_pump_hub.drivers.luxtronik import (
+    LuxtronikDriver,
+    driver as module,
+    probe,
+)
+from custom_components.heat_pump_hub.drivers.luxtronik.protocol import Link
+from custom_components.heat_pump_hub.drivers.points import Tier, Value
+from custom_components.heat_pump_hub.simulator.faults import Fault, FaultProxy
+from custom_components.heat_pump_hub.simulator.luxtronik import LuxtronikServer, luxtronik_frame
+
+from .conftest import Start
+
+pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+TIMEOUT = 0.2
+LAYOUT = Layout(circuits=("a",))
+FAULTS = [
+    fault
+    for fault in Fault
+    if fault not in (Fault.WRONG_TRANSACTION, Fault.WRONG_UNIT, Fault.WRONG_FUNCTION, Fault.SHORT)
+]
+"""All but those that need a Modbus header."""
+
+
+@pytest.fixture(autouse=True)
+def short_timeouts(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Make silence short, and log as an owner does who is not debugging."""
+    caplog.set_level(logging.WARNING)
+    monkeypatch.setattr(module, "TIMEOUT", TIMEOUT)
+    monkeypatch.setattr(Link.__init__, "__kwdefaults__", {"timeout": TIMEOUT})
+
+
+@pytest.fixture
+async def machine(start: Start) -> LuxtronikServer:
+    """Return a small controller on which time stands still."""
+    return await start(calculations=269, parameters=880)
+
+
+@pytest.fixture
+async def proxy(machine: LuxtronikServer) -> AsyncIterator[FaultProxy]:
+    """Return a proxy in front of it."""
+    proxy = FaultProxy("127.0.0.1", machine.port, frame=luxtronik_frame)
+    await proxy.start()
+    yield proxy
+    await proxy.stop()
+
+
+@pytest.fixture
+async def driver(proxy: FaultProxy) -> AsyncIterator[LuxtronikDriver]:
+    """Return a driver that talks through the proxy."""
+    driver = LuxtronikDriver(Address(host="127.0.0.1", port=proxy.port, unit=0), LAYOUT)
+    yield driver
+    await driver.close()
+
+
+async def poll(driver: LuxtronikDriver) -> dict[str, Value] | None:
+    """Poll everything; ``None`` if nothing could be read."""
+    try:
+        snapshot = await driver.read(Tier)
+    except DriverError:
+        return None
+    return dict(snapshot.values)
+
+
+async def settled(driver: LuxtronikDriver) -> dict[str, Value]:
+    """Return the truth: what two undisturbed polls show."""
+    await driver.read(Tier)
+    truth = await poll(driver)
+    assert truth
+    return truth
+
+
+def no_traceback(caplog: pytest.LogCaptureFixture) -> bool:
+    """Whether the log is free of warnings and tracebacks; that is the coordinator's part."""
+    return not [
+        record
+        for record in caplog.records
+        if (record.levelno >= logging.WARNING or record.exc_info)
+        and not record.getMessage().startswith("Executing ")  # a busy test machine
+    ]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("request_number", [1, 2])
+async def test_one_fault_in_a_poll(
+    driver: LuxtronikDriver,
+    proxy: FaultProxy,
+    fault: Fault,
+    request_number: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The next poll is whole again; what this one shows is true."""
+    truth = await settled(driver)
+    proxy.one_shot(fault, request_number)
+    shown = await poll(driver)
+    assert shown is None or shown.items() <= truth.items()
+    healed = await poll(driver)
+    if healed != truth:
+        healed = await poll(driver)
+    assert healed == truth
+    await asyncio.sleep(0.02)
+    assert proxy.connections <= 1
+    assert no_traceback(caplog)
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault is not Fault.SINGLE_BYTES])
+async def test_a_lasting_fault_and_its_end(
+    driver: LuxtronikDriver, proxy: FaultProxy, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While it lasts nothing false is shown; afterwards two polls are enough."""
+    truth = await settled(driver)
+    proxy.fault = fault
+    connects = proxy.connects
+    for attempt in range(1, 4):
+        shown = await poll(driver)
+        assert shown is None or shown.items() <= truth.items()
+        assert proxy.connects - connects <= attempt
+    proxy.clear()
+    await poll(driver)
+    assert await poll(driver) == truth
+    await asyncio.sleep(0.02)
+    assert proxy.connections <= 1
+    assert no_traceback(caplog)
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.DROP, Fault.RESET, Fault.SILENT, Fault.HALF_FRAME, Fault.GARBAGE]
+)
+async def test_a_fault_under_a_write(
+    driver: LuxtronikDriver, proxy: FaultProxy, machine: LuxtronikServer, fault: Fault
+) -> None:
+    """It is an error, sent at most once, and the link heals."""
+    await settled(driver)
+    proxy.one_shot(fault)
+    with pytest.raises(DriverError):
+        await driver.write("heating_mode", "party")
+    assert len(machine.writes) <= 1
+    await poll(driver)
+    await driver.write("heating_mode", "off")
+    assert machine.parameter(3) == 4
+
+
+async def test_single_bytes_are_put_together(start: Start) -> None:
+    """A slow sender is no fault."""
+    machine = await start(calculations=120, parameters=120, mixing=0)
+    proxy = FaultProxy("127.0.0.1", machine.port, frame=luxtronik_frame)
+    await proxy.start()
+    driver = LuxtronikDriver(Address(host="127.0.0.1", port=proxy.port, unit=0), Layout())
+    driver._link._timeout = 3.0
+    truth = await settled(driver)
+    proxy.fault = Fault.SINGLE_BYTES
+    assert await poll(driver) == truth
+    await driver.close()
+    await proxy.stop()
+
+
+async def test_a_device_that_is_away(
+    driver: LuxtronikDriver, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One connection attempt a poll, and the first poll after its return is whole."""
+    truth = await settled(driver)
+    await proxy.pause()
+    for attempt in range(1, 4):
+        before = driver.traffic.connects
+        with pytest.raises(DriverError):
+            await driver.read(Tier)
+        assert driver.traffic.connects - before == 1, attempt
+    await proxy.resume()
+    assert await poll(driver) == truth
+    assert no_traceback(caplog)
+
+
+async def test_a_controller_that_freezes_and_restarts(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after somebody else's write on firmware .90: nothing wrong is shown, and it heals."""
+    machine = await start(firmware="V2.90.0")
+    driver = LuxtronikDriver(Address(host="127.0.0.1", port=machine.port, unit=0), LAYOUT)
+    truth = await settled(driver)
+    _, other = await asyncio.open_connection("127.0.0.1", machine.port)
+    other.write(bytes.fromhex("00000bba0000000300000004"))
+    await asyncio.sleep(0.05)
+    assert machine.parameter(3) == 4
+    while (shown := await poll(driver)) is None:
+        await asyncio.sleep(0.05)
+    assert shown == truth | {
+        "heating_mode": "off",
+        "dhw_setpoint_active": shown["dhw_setpoint_active"],
+        "return_setpoint_heating": shown["return_setpoint_heating"],
+    }
+    other.close()
+    await driver.close()
+    assert no_traceback(caplog)
+
+
+async def test_a_slot_taken_by_another_client(driver: LuxtronikDriver, proxy: FaultProxy) -> None:
+    """A device with one connection refuses until the other client leaves."""
+    proxy.max_connections = 1
+    _, other = await asyncio.open_connection("127.0.0.1", proxy.port)
+    await asyncio.sleep(0.05)
+    assert await poll(driver) is None
+    other.close()
+    await other.wait_closed()
+    await asyncio.sleep(0.05)
+    assert await poll(driver)
+
+
+async def test_closing_frees_the_only_slot(driver: LuxtronikDriver, proxy: FaultProxy) -> None:
+    """A reload on a device with one connection finds the slot free."""
+    proxy.max_connections = 1
+    assert await poll(driver)
+    await driver.close()
+    for _ in range(3):
+        await asyncio.sleep(0.1)  # the proxy, too, needs a moment to see the end
+        again = LuxtronikDriver(Address(host="127.0.0.1", port=proxy.port, unit=0), LAYOUT)
+        assert await poll(again)
+        await again.close()
+    assert proxy.refused == 0
+
+
+async def test_a_closed_driver_opens_nothing(driver: LuxtronikDriver, proxy: FaultProxy) -> None:
+    """After close no request goes out."""
+    await driver.close()
+    assert await poll(driver) is None
+    assert proxy.connects == 0
+
+
+async def test_a_cancelled_poll_is_cancelled(driver: LuxtronikDriver, proxy: FaultProxy) -> None:
+    """Unloading during a silent request ends it as a cancellation, and the link is free."""
+    assert await poll(driver)
+    proxy.fault = Fault.SILENT
+    task = asyncio.create_task(driver.read(Tier))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    proxy.clear()
+    assert await poll(driver)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_first_contact_under_a_fault(
+    proxy: FaultProxy, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The probe of a config flow gives a reason, leaves no socket, and works when repeated."""
+    address = Address(host="127.0.0.1", port=proxy.port, unit=0)
+    proxy.fault = fault
+    with pytest.raises(DriverError) as error:
+        await probe(address)
+    assert str(error.value)
+    proxy.clear()
+    await asyncio.sleep(0.05)
+    assert proxy.connections == 0
+    assert (await probe(address)).layout.circuits == ("a",)
+    await asyncio.sleep(0.05)
+    assert proxy.connections == 0
+    assert no_traceback(caplog)
+
+
+async def test_the_port_is_closed(proxy: FaultProxy) -> None:
+    """Refused is told apart from silence."""
+    await proxy.pause()
+    with pytest.raises(LinkRefusedError):
+        await probe(Address(host="127.0.0.1", port=proxy.port, unit=0))
