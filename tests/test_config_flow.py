@@ -24,7 +24,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.heat_pump_hub import config_flow, flow_fields
 from custom_components.heat_pump_hub.const import DOMAIN
-from custom_components.heat_pump_hub.drivers import FAMILIES
+from custom_components.heat_pump_hub.drivers import FAMILIES, family
 from custom_components.heat_pump_hub.drivers.driver import (
     Address,
     BusyError,
@@ -52,6 +52,8 @@ from custom_components.heat_pump_hub.history.victoriametrics import (
 from custom_components.heat_pump_hub.simulator.faults import Fault, FaultProxy
 from custom_components.heat_pump_hub.simulator.idm import IdmServer
 from custom_components.heat_pump_hub.simulator.idm_values import IdmMachine
+from custom_components.heat_pump_hub.simulator.luxtronik import LuxtronikServer
+from custom_components.heat_pump_hub.simulator.luxtronik_values import LuxtronikMachine
 from custom_components.heat_pump_hub.simulator.physics import HeatPumpModel
 
 from .servers import VictoriaMetrics, free_port
@@ -805,6 +807,39 @@ async def test_closed_port_wrong_unit_and_old_controller(
         shows(form, "connection", base="unsupported_model")
 
 
+async def test_real_luxtronik_is_known_by_its_serial_number(
+    hass: HomeAssistant, socket_enabled: None
+) -> None:
+    model = HeatPumpModel(seed=1, start=datetime(2026, 1, 15, tzinfo=UTC), circuits="ab")
+    server = LuxtronikServer(model, LuxtronikMachine(mixing=1))
+    port = await server.start()
+    try:
+        form = await choose(hass, "luxtronik")
+        shows(form, "connection_own")
+        assert suggestions(form) == {"host": None, "port": 8889}
+        form = await submit(hass, form, {"host": "127.0.0.1", "port": port})
+        shows(form, "found")
+        assert suggestions(form).keys() == {"circuits", "allow_control"}
+        result = await submit(hass, form, suggestions(form))
+        result = await submit(hass, result, {})
+    finally:
+        await server.stop()
+
+    entry = result["result"]
+    assert entry.data["family"] == "luxtronik"
+    assert entry.data["identity"] == entry.unique_id == entry.data["fingerprint"]["serial"]
+    assert entry.data["unit"] == 0
+    assert server.writes == []
+
+
+async def test_a_port_that_is_closed_is_told_in_the_words_of_the_family(
+    hass: HomeAssistant, socket_enabled: None
+) -> None:
+    form = await choose(hass, "luxtronik")
+    form = await submit(hass, form, {"host": "127.0.0.1", "port": free_port()})
+    shows(form, "connection_own", base="refused_own")
+
+
 async def test_real_demo_heat_pump(hass: HomeAssistant, socket_enabled: None) -> None:
     form = await submit(hass, await choose(hass, "demo"), {"name": "Demo", "interval": 5})
 
@@ -1135,6 +1170,7 @@ async def test_every_error_and_abort_is_translated(hass: HomeAssistant, language
     texts = await async_get_translations(hass, language, "config", {DOMAIN}, config_flow=True)
     tables = (flow_fields.PROBE_ERRORS, flow_fields.HISTORY_ERRORS)
     keys = {key for table in tables for _, key in table.values()}
+    keys |= {*flow_fields.OWN_PROTOCOL_ERRORS.values()}
     keys |= {"unknown", "demo_failed", "identity_invalid", "identity_taken"}
     keys |= {"host_empty", "host_is_url", "host_with_port", "host_invalid"}
 
@@ -1155,6 +1191,8 @@ async def test_every_field_is_translated(
     forms.append(await submit(hass, forms[0], CONNECTION | {"unit": 2}))
     forms.append(await submit(hass, forms[-1], suggestions(forms[-1])))
     forms.append(await entry.start_reauth_flow(hass))
+    with patch(f"{MODULE}.config_flow.family", family):
+        forms.append(await choose(hass, "luxtronik"))
     shown = {f"{form['step_id']}.{field}" for form in forms for field in suggestions(form)}
     options = await hass.config_entries.options.async_init(entry.entry_id)
     shown |= {f"init.{field}" for field in suggestions(options)}

@@ -113,7 +113,9 @@ async def _async_assemble(
 
     map_store = _store(hass, entry, "map")
     learned = await map_store.async_load()
-    driver = kind.create(address, Layout.from_json(entry.data.get(CONF_LAYOUT, {})), learned)
+    layout = Layout.from_json(entry.data.get(CONF_LAYOUT, {}))
+    # a table of 1,300 points takes its time
+    driver = await hass.async_add_executor_job(kind.create, address, layout, learned)
     stack.push_async_callback(driver.close)
     keeper = _MapKeeper(driver, map_store, learned)
     stack.push_async_callback(keeper.async_save)

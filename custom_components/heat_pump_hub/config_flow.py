@@ -66,10 +66,12 @@ from .flow_fields import (
     CREDENTIALS,
     DEMO,
     DEMO_FAMILY,
+    FAMILIES_WITH_ZONES,
     FORERUNNER_FAMILIES,
     HISTORY_ERRORS,
     HISTORY_KEYS,
     HISTORY_NAMES,
+    OWN_PROTOCOL_ERRORS,
     PROBE_ERRORS,
     REAUTH,
     ROOMS_OF_UNSEEN_ZONE,
@@ -132,6 +134,19 @@ class HeatPumpHubConfigFlow(ConfigFlow, domain=DOMAIN):
         self._data[CONF_FAMILY] = "idm"
         return await self.async_step_connection()
 
+    async def async_step_luxtronik(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Add a heat pump with a Luxtronik controller."""
+        self._data[CONF_FAMILY] = "luxtronik"
+        return await self.async_step_connection()
+
+    async def async_step_connection_own(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the connection of a family with a protocol of its own: it has no units."""
+        return await self.async_step_connection(user_input)
+
     async def async_step_connection(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
@@ -143,7 +158,7 @@ class HeatPumpHubConfigFlow(ConfigFlow, domain=DOMAIN):
             if error:
                 errors[CONF_HOST] = error
             else:
-                user_input = user_input | {CONF_HOST: host}
+                user_input = {CONF_UNIT: driven.unit} | user_input | {CONF_HOST: host}
                 self._async_abort_entries_match(user_input)
                 address = Address(host=host, port=user_input[CONF_PORT], unit=user_input[CONF_UNIT])
                 async with self._entry_paused(host):
@@ -151,16 +166,17 @@ class HeatPumpHubConfigFlow(ConfigFlow, domain=DOMAIN):
             if not errors:
                 self._data |= user_input
                 return await self._async_machine_found()
-        schema = vol.Schema(
-            {
-                vol.Required(CONF_HOST): TEXT,
-                vol.Required(CONF_PORT, default=driven.port): box(1, 65535),
-                vol.Required(CONF_UNIT, default=driven.unit): box(0, 255),
-            }
-        )
+        fields: dict[vol.Marker, Any] = {
+            vol.Required(CONF_HOST): TEXT,
+            vol.Required(CONF_PORT, default=driven.port): box(1, 65535),
+        }
+        if driven.unit:
+            fields[vol.Required(CONF_UNIT, default=driven.unit)] = box(0, 255)
         return self.async_show_form(
-            step_id="connection",
-            data_schema=self.add_suggested_values_to_schema(schema, user_input or self._data),
+            step_id="connection" if driven.unit else "connection_own",
+            data_schema=self.add_suggested_values_to_schema(
+                vol.Schema(fields), user_input or self._data
+            ),
             errors=errors,
             description_placeholders={"manufacturer": driven.manufacturer},
         )
@@ -212,12 +228,14 @@ class HeatPumpHubConfigFlow(ConfigFlow, domain=DOMAIN):
         fields: dict[vol.Marker, Any] = {}
         if asks_identity:
             fields[vol.Required(CONF_IDENTITY, default=self._free_identity())] = TEXT
+        family_key = self._data[CONF_FAMILY]
         fields[vol.Optional(CONF_CIRCUITS, default=list(layout.circuits))] = choice(
-            CIRCUITS, "circuit", multiple=True
+            CIRCUITS[family_key], "circuit", multiple=True
         )
-        fields[vol.Optional(CONF_ZONES, default=list(layout.zones))] = choice(
-            ZONES, "zone", multiple=True
-        )
+        if family_key in FAMILIES_WITH_ZONES:
+            fields[vol.Optional(CONF_ZONES, default=list(layout.zones))] = choice(
+                ZONES, "zone", multiple=True
+            )
         if not changing:
             fields[vol.Required(CONF_ALLOW_CONTROL, default=True)] = BooleanSelector()
         return self.async_show_form(
@@ -332,7 +350,10 @@ class HeatPumpHubConfigFlow(ConfigFlow, domain=DOMAIN):
                 self._found = await driven.probe(address)
         except (DriverError, TimeoutError) as err:
             LOGGER.debug("Probe of %s failed: %r", address, err)
-            return field_error(err, PROBE_ERRORS)
+            errors = field_error(err, PROBE_ERRORS)
+            if driven.unit:
+                return errors
+            return {field: OWN_PROTOCOL_ERRORS.get(key, key) for field, key in errors.items()}
         except Exception:  # noqa: BLE001 - a flow shows an error, never a traceback
             LOGGER.exception("Unexpected error while looking at %s", address)
             return {BASE: "unknown"}

@@ -55,7 +55,12 @@ from .history.victoriametrics import (
 
 DEMO_FAMILY: Final = "idm"
 DEMO_INTERVAL: Final = 5
-CIRCUITS: Final = ("a", "b", "c", "d", "e", "f", "g")
+CIRCUITS: Final[Mapping[str, tuple[str, ...]]] = {
+    "idm": ("a", "b", "c", "d", "e", "f", "g"),
+    "luxtronik": ("a", "b", "c"),
+}
+"""Circuits that a family can have."""
+FAMILIES_WITH_ZONES: Final = ("idm",)
 ZONES: Final = tuple(str(number) for number in range(1, 11))
 ROOMS_OF_UNSEEN_ZONE: Final = tuple(str(number) for number in range(1, 7))
 """A zone module has up to six rooms (register table idm_navigator_2_0)."""
@@ -88,6 +93,13 @@ PROBE_ERRORS: Final[Mapping[type[Exception], tuple[str, str]]] = {
     BusyError: (BASE, "busy"),
     DriverError: (BASE, "cannot_connect"),
 }
+OWN_PROTOCOL_ERRORS: Final[Mapping[str, str]] = {
+    "refused": "refused_own",
+    "connection_lost": "connection_lost_own",
+    "not_modbus": "not_own_protocol",
+    "not_this_family": "not_own_protocol",
+}
+"""Words for families that do not speak Modbus."""
 HISTORY_ERRORS: Final[Mapping[type[Exception], tuple[str, str]]] = {
     InvalidUrlError: (CONF_HISTORY_URL, "history_url_invalid"),
     AuthRejectedError: (BASE, "history_auth"),

@@ -8,7 +8,7 @@ from typing import Final
 
 from .driver import Family
 
-_MODULES: Final = {"idm": ".idm"}
+_MODULES: Final = {"idm": ".idm", "luxtronik": ".luxtronik"}
 
 FAMILIES: Final = tuple(_MODULES)
 
