@@ -12,6 +12,7 @@ from .live import live
 from .signals import until_signalled
 
 INTERRUPTED = 130
+FAMILIES = ("idm", "luxtronik")
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -22,6 +23,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--check", action="store_true", help="check the main job unattended, print a table, end"
+    )
+    parser.add_argument(
+        "--pump", choices=(*FAMILIES, "all"), default="idm", help="which heat pumps to add, live"
     )
     parser.add_argument("--language", choices=LANGUAGES, default="en")
     parser.add_argument(
@@ -58,7 +62,12 @@ def main(arguments: list[str]) -> int:
             return INTERRUPTED if held is None else int(not held)
         asyncio.run(
             until_signalled(
-                live(language=options.language, keep=options.keep, seconds=options.seconds)
+                live(
+                    language=options.language,
+                    keep=options.keep,
+                    seconds=options.seconds,
+                    families=FAMILIES if options.pump == "all" else (options.pump,),
+                )
             )
         )
     except DevelopError as error:

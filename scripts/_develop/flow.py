@@ -92,6 +92,20 @@ async def add_idm(client: Client, port: int, history_url: str) -> Outcome:
     )
 
 
+async def add_luxtronik(client: Client, port: int, history_url: str) -> Outcome:
+    """Add the Luxtronik behind a port of this machine, with history. Raises ``DevelopError``."""
+    return await drive(
+        client,
+        CONFIG,
+        DOMAIN,
+        {
+            "user": "luxtronik",
+            "connection_own": {"host": "127.0.0.1", "port": port},
+            "history": {"history_url": history_url},
+        },
+    )
+
+
 async def add_demo(client: Client, history_url: str) -> Outcome:
     """Add the demo heat pump, with history. Raises ``DevelopError``."""
     return await drive(

@@ -35,6 +35,7 @@ recorder:
 history:
 logbook:
 energy:
+automation: !include automations.yaml
 logger:
   default: warning
   logs:
@@ -99,6 +100,7 @@ class HomeAssistant:
         storage.mkdir(parents=True)
         text = _CONFIGURATION.format(language=self._language)
         (self._folder / "configuration.yaml").write_text(text, encoding="utf-8")
+        (self._folder / "automations.yaml").write_text("[]\n", encoding="utf-8")
         (self._folder / "custom_components").symlink_to(ROOT / "custom_components")
         # In YAML these settings would be on trial, and taken back after five minutes.
         http = {

@@ -1,30 +1,48 @@
 """The main job, live, until Ctrl-C."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
 from .errors import DevelopError
 from .home_assistant import PORT, USER
-from .pumps import add_socket_pump
+from .pumps import add_luxtronik_pump, add_socket_pump
+from .simulator import Simulator
 from .stand import running
 from .status import status_or_reason
 
 _STATUS_SECONDS: Final = 5.0
 
 
-async def live(*, language: str, keep: Path | None, seconds: float | None) -> None:
+async def live(
+    *, language: str, keep: Path | None, seconds: float | None, families: Sequence[str] = ("idm",)
+) -> None:
     """Run until cancelled, or for some seconds. Raises :class:`DevelopError`."""
     print("starting VictoriaMetrics, the simulated heat pump and Home Assistant ...", flush=True)
-    async with running(language=language, port=PORT, keep=keep) as stand:
-        pump = await add_socket_pump(stand)
-        steps = " > ".join(pump.flow.steps)
+    async with (
+        running(language=language, port=PORT, keep=keep) as stand,
+        AsyncExitStack() as stack,
+    ):
+        pumps = []
+        if "idm" in families:
+            pumps.append(await add_socket_pump(stand))
+        if "luxtronik" in families:
+            simulator = Simulator(stand.folder, "--family", "luxtronik")
+            stack.push_async_callback(simulator.stop)
+            pumps.append(await add_luxtronik_pump(stand, simulator))
+        added = "".join(
+            f"\n  {pump.flow.title} was added through its config flow: "
+            + " > ".join(pump.flow.steps)
+            for pump in pumps
+        )
         print(
-            f"\n  {pump.flow.title} was added through its config flow: {steps}"
+            f"{added}"
             f"\n  Home Assistant   {stand.home_assistant.url}"
             f"\n  user, password   {USER}  {stand.home_assistant.password}"
             f"\n  VictoriaMetrics  {stand.victoria.url}/vmui"
-            f"\n  heat pump        Modbus TCP at 127.0.0.1, port {stand.relay.port}, unit 1"
+            f"\n  simulated IDM    Modbus TCP at 127.0.0.1, port {stand.relay.port}, unit 1"
             f"\n  files            {stand.folder}"
             "\n\nCtrl-C ends all of it.\n",
             flush=True,
@@ -40,6 +58,6 @@ async def live(*, language: str, keep: Path | None, seconds: float | None) -> No
             for program in programs:
                 if not program.running:
                     raise DevelopError(f"{program.name} ended by itself\n{program.tail()}")
-            print(await status_or_reason(stand, [pump]), flush=True)
+            print(await status_or_reason(stand, pumps), flush=True)
             await asyncio.sleep(_STATUS_SECONDS)
         print("stopping ...", flush=True)

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from .client import Client
 from .errors import DevelopError
-from .flow import Outcome, add_demo, add_idm, set_interval
+from .flow import Outcome, add_demo, add_idm, add_luxtronik, set_interval
 from .processes import wait_until
+from .simulator import Simulator
 from .stand import Stand
 from .wire import listening_ports
 
@@ -59,6 +60,23 @@ async def add_socket_pump(stand: Stand) -> Pump:
         identity=flow.result["result"].get("unique_id") or "idm",
         interval=IDM_INTERVAL,
         modbus_port=stand.simulator.port,
+    )
+
+
+async def add_luxtronik_pump(stand: Stand, simulator: Simulator) -> Pump:
+    """Start a simulated Luxtronik and add it. Raises ``DevelopError``."""
+    port = await simulator.start_plain()
+    flow = await add_luxtronik(stand.client, port, stand.victoria.url)
+    await _faster(stand.client, flow.entry_id, IDM_INTERVAL)
+    # known by its serial number, which stands before every unique id
+    ids = await stand.client.entities(flow.entry_id)
+    own = next(unique_id for unique_id in ids if unique_id.endswith("_anomaly"))
+    return Pump(
+        label="Luxtronik",
+        flow=flow,
+        identity=own.removesuffix("_anomaly"),
+        interval=IDM_INTERVAL,
+        modbus_port=port,
     )
 
 

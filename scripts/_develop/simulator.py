@@ -15,21 +15,26 @@ class Simulator:
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         """Prepare; ``arguments`` go to the simulator's own command line."""
+        name = f"-{arguments[1]}" if "--family" in arguments[:1] else ""
         self.program = Program(
             "the simulated heat pump",
             [sys.executable, "-m", "custom_components.heat_pump_hub.simulator", *arguments],
-            folder / "simulator.log",
+            folder / f"simulator{name}.log",
         )
         self.relay: Relay | None = None
         self.port = 0
         """Its own port, past the relay."""
 
-    async def start(self) -> Relay:
-        """Start the process and the relay. Raises ``DevelopError``."""
+    async def start_plain(self) -> int:
+        """Start the process alone and return its port. Raises ``DevelopError``."""
         await self.program.start()
         listening = await self.program.printed(r"^port (\d+)$", _START_SECONDS)
         self.port = int(listening[1])
-        self.relay = Relay(self.port)
+        return self.port
+
+    async def start(self) -> Relay:
+        """Start the process and the relay. Raises ``DevelopError``."""
+        self.relay = Relay(await self.start_plain())
         await self.relay.start()
         return self.relay
 

@@ -7,23 +7,25 @@ from datetime import UTC, datetime
 import signal
 import sys
 
-from .faults import FaultProxy
+from .faults import FaultProxy, FrameLength, modbus_frame
 from .idm import IdmServer
 from .idm_values import FEATURES, IdmMachine
+from .luxtronik import LuxtronikServer, luxtronik_frame
+from .luxtronik_values import LuxtronikMachine
 from .physics import HeatPumpModel
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options. Raises ``SystemExit`` on a wrong one."""
     parser = argparse.ArgumentParser(prog="simulator", description=__doc__)
-    parser.add_argument("--family", choices=["idm"], default="idm")
+    parser.add_argument("--family", choices=["idm", "luxtronik"], default="idm")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--latency", type=float, default=0.0, help="ms a request")
     parser.add_argument("--speed", type=float, default=1.0, help="times real time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=datetime.fromisoformat, help="first moment of the model")
-    parser.add_argument("--circuits", default="AB")
+    parser.add_argument("--circuits", default="AB", help="of an IDM; a Luxtronik mixes all but A")
     parser.add_argument("--zones", default="", help="zone:rooms, as 1:3,2:6")
     parser.add_argument("--features", default="", help=f"more of: {', '.join(sorted(FEATURES))}")
     parser.add_argument("--navigator", choices=["2.0", "10", "1.7"], default="2.0")
@@ -43,27 +45,46 @@ def machine(options: argparse.Namespace) -> IdmMachine:
     )
 
 
-async def run(options: argparse.Namespace, stop: asyncio.Event) -> None:
-    """Serve until ``stop``; print the port as soon as it listens."""
-    start = options.start or datetime.now(UTC)
-    fitted = machine(options)
-    model = HeatPumpModel(
-        options.seed,
-        start if start.tzinfo is not None else start.replace(tzinfo=UTC),
-        circuits=fitted.circuits.lower(),
-        inner_step=2.0 if options.speed <= 5.0 else 10.0,
-    )
-    server = IdmServer(
+def serving(
+    options: argparse.Namespace, model: HeatPumpModel
+) -> tuple[IdmServer | LuxtronikServer, FrameLength]:
+    """Return the server the options describe, and how its protocol is cut into frames."""
+    port = 0 if options.latency else options.port
+    if options.family == "luxtronik":
+        luxtronik = LuxtronikServer(
+            model,
+            LuxtronikMachine(mixing=len(options.circuits) - 1),
+            host=options.host,
+            port=port,
+            speed=options.speed,
+            read_back_delay=(0.0, min(options.read_back, 1.0)),
+            seed=options.seed,
+        )
+        return luxtronik, luxtronik_frame
+    idm = IdmServer(
         model,
-        fitted,
+        machine(options),
         host=options.host,
-        port=0 if options.latency else options.port,
+        port=port,
         speed=options.speed,
         read_back_delay=(0.0, options.read_back),
         seed=options.seed,
     )
+    return idm, modbus_frame
+
+
+async def run(options: argparse.Namespace, stop: asyncio.Event) -> None:
+    """Serve until ``stop``; print the port as soon as it listens."""
+    start = options.start or datetime.now(UTC)
+    model = HeatPumpModel(
+        options.seed,
+        start if start.tzinfo is not None else start.replace(tzinfo=UTC),
+        circuits=options.circuits.lower(),
+        inner_step=2.0 if options.speed <= 5.0 else 10.0,
+    )
+    server, frame = serving(options, model)
     port = await server.start()
-    proxy = FaultProxy(options.host, port, host=options.host, port=options.port)
+    proxy = FaultProxy(options.host, port, host=options.host, port=options.port, frame=frame)
     proxy.latency = options.latency
     try:
         if options.latency:
