@@ -1,23 +1,25 @@
-"""Write docs/entities-idm.md from the tables: ``python -m scripts._docs``."""
+"""Write docs/entities-*.md from the tables of the drivers: ``python -m scripts._docs``."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
 import json
 from pathlib import Path
 import sys
 from typing import Any, Final
 
-from custom_components.heat_pump_hub.drivers import idm_points as table
-from custom_components.heat_pump_hub.drivers.driver import Address, Layout
+from custom_components.heat_pump_hub.drivers import family, idm_points as table
+from custom_components.heat_pump_hub.drivers.driver import Address, Driver, Layout
 from custom_components.heat_pump_hub.drivers.idm import _PROBES, IdmDriver
 from custom_components.heat_pump_hub.drivers.modbus import Register
 from custom_components.heat_pump_hub.drivers.points import HOT_WATER, PartKind, Point, Tier, Wear
 from custom_components.heat_pump_hub.entity import platform_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PAGE: Final = ROOT / "docs" / "entities-idm.md"
 TRANSLATIONS: Final = ROOT / "custom_components" / "heat_pump_hub" / "translations"
 
-HEAD: Final = """# Every value of an IDM heat pump
+HEAD: Final = """# Every value of {machine}
 
 <!-- Written by scripts/_docs.py from the tables of the driver: change those, not this page. -->
 
@@ -25,14 +27,39 @@ All of these values exist in Home Assistant as soon as the heat pump answers the
 disabled at first: enable what you need on the device page.
 
 - **Key** names a value in unique ids, in the history and in diagnostics. The unique id is the
-  identity you chose, an underscore and the key.
-- **Address** is the Modbus address as IDM prints it, used on the wire without an offset.
+  identity {identity}, an underscore and the key.
+- **Address** is {address}
 - **Read**: *poll* means every poll interval, *settings* every 10 minutes and after a write.
-- **Write**: empty means read only. *EEPROM*, *cyclic* and *volatile* are the wear classes of
-  [write protection](write-guard.md); behind them stands what may be written.
+- **Write**: empty means read only. {wear}
+  [write protection](write-guard.md); behind {behind} stands what may be written.
 - **On**: enabled when the value is first seen.
-- **Only if**: the optional block a machine must answer. It is looked for when you add the heat pump.
 """
+IDM: Final = (
+    HEAD.format(
+        machine="an IDM heat pump",
+        identity="you chose",
+        address="the Modbus address as IDM prints it, used on the wire without an offset.",
+        wear="*EEPROM*, *cyclic* and *volatile* are the wear classes of",
+        behind="them",
+    )
+    + """- **Only if**: the optional block a machine must answer. It is looked for when you add the heat pump.
+"""
+)
+LUXTRONIK: Final = (
+    HEAD.format(
+        machine="a Luxtronik heat pump",
+        identity="(the serial number of the controller)",
+        address="""the place in one of the two lists of the controller, *calculations* and
+  *parameters*, counted from 0. A value exists where the list of your controller reaches that far.
+  *Older* is its place with [older firmware](luxtronik.md#what-depends-on-the-firmware).""",
+        wear="*EEPROM* is the wear class of",
+        behind="it",
+    )
+    + """
+What a controller has several times stands here once: key and name are those of the first, and
+behind the addresses stands how many there are. *A*, *B* and *C* are the circuits.
+"""
+)
 
 WEAR: Final = {
     Wear.EEPROM: "EEPROM",
@@ -88,11 +115,11 @@ def header(*titles: str) -> str:
 
 
 class Page:
-    """The page as it grows, and the states it has to explain at its end."""
+    """A page as it grows, and the states it has to explain at its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, head: str) -> None:
         """Begin with the head."""
-        self.text = HEAD
+        self.text = head
         self._texts = texts()
         self._points: list[Point] = []
 
@@ -159,9 +186,13 @@ class Page:
                     ]
                 )
 
-    def ours(self) -> None:
-        """Add the entities that no register stands behind."""
-        known = {(platform_of(point).value, point.name) for point in self._points}
+    @property
+    def named(self) -> frozenset[tuple[str, str]]:
+        """Platform and translation key of every point that is shown."""
+        return frozenset((platform_of(point).value, point.name) for point in self._points)
+
+    def ours(self, known: frozenset[tuple[str, str]]) -> None:
+        """Add the entities that stand for no point of any family."""
         self.text += (
             "\n## Entities of the hub itself\n\nThe two of the history exist where a history server"
             " is set.\n\n" + header("Key", "English", "German", "Entity")
@@ -205,9 +236,9 @@ def of_part(kind: PartKind, layout: Layout, key: str = "") -> list[Register]:
     ]
 
 
-def page() -> str:
-    """Return the page."""
-    result = Page()
+def idm() -> Page:
+    """Return the page of IDM, without what it shares with the others."""
+    result = Page(IDM)
     result.section("Heat pump", machine(hot_water=False), condition=True)
     compressors = of_part(PartKind.MACHINE, Layout(), "compressor_")
     result.section(
@@ -245,11 +276,89 @@ def page() -> str:
         note=f"Shown for booster A; booster B is {table.BOOSTER_STEP} addresses on. Only if"
         f" {_PROBES['booster_a']} or {_PROBES['booster_b']} answers.\n\n",
     )
-    result.states()
-    result.ours()
-    return result.text
+    return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generic:
+    """A page made from nothing but the points of a fully equipped machine."""
+
+    key: str
+    """Of the family."""
+    head: str
+    layout: Layout
+    older: Layout | None = None
+    """The same machine with old firmware, where addresses depend on it."""
+
+    def __call__(self) -> Page:
+        """Return the page, without what it shares with the others."""
+        result = Page(self.head)
+        create = family(self.key).create
+        driver = create(Address(host="", port=0), self.layout, None)
+        older = create(Address(host="", port=0), self.older or self.layout, None)
+        for kind, title in _SECTIONS.items():
+            points = [point for point in driver.points.values() if point.part.kind is kind]
+            by_name: dict[tuple[str, str], list[Point]] = {}
+            for point in points:
+                by_name.setdefault((platform_of(point), point.name), []).append(point)
+            if points:
+                rows = [(alike[0], places(driver, older, alike), "") for alike in by_name.values()]
+                result.section(title, rows)
+        return result
+
+
+_SECTIONS: Final = {
+    PartKind.MACHINE: "Heat pump",
+    PartKind.HOT_WATER: "Hot water",
+    PartKind.CIRCUIT: "Heating circuits",
+    PartKind.ZONE: "Zones",
+}
+
+
+def places(driver: Driver, older: Driver, points: Iterable[Point]) -> str:
+    """Return where the points of one name lie, in one part after the other."""
+    found: list[str] = []
+    named = ""
+    for part, group in groupby(points, key=lambda point: point.part):
+        alike = list(group)
+        try:
+            (where, first), (_, last) = (driver.register(alike[at].key) for at in (0, -1))
+            _, before = older.register(alike[0].key)
+        except KeyError:
+            return "–"
+        words = [f"{part.id.upper()}:"] if part.id else []
+        words += [where] if where != named else []
+        words += [str(first)] if len(alike) == 1 else [f"{first} … {last} ({len(alike)} values)"]
+        words += [f"(older: {before})"] if before != first else []
+        found.append(" ".join(words))
+        named = where
+    return ", ".join(found)
+
+
+FAMILIES: Final[Mapping[str, Callable[[], Page]]] = {
+    "idm": idm,
+    "luxtronik": Generic(
+        key="luxtronik",
+        head=LUXTRONIK,
+        layout=Layout(circuits=("a", "b", "c")),
+        older=Layout(circuits=("a", "b", "c"), features=frozenset({"firmware_V2.88.1"})),
+    ),
+}
+"""What makes the page of each family."""
+
+
+@cache
+def pages() -> Mapping[Path, str]:
+    """Return every page by where it belongs."""
+    made = {key: make() for key, make in FAMILIES.items()}
+    known = frozenset[tuple[str, str]]().union(*(page.named for page in made.values()))
+    for page in made.values():
+        page.states()
+        page.ours(known)
+    return {ROOT / "docs" / f"entities-{key}.md": page.text for key, page in made.items()}
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
-    sys.stdout.write(f"{PAGE.relative_to(ROOT)} written\n")
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{path.relative_to(ROOT)} written\n")

@@ -1,5 +1,6 @@
 """What README.md and docs/ say is what the code does."""
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 import json
 from pathlib import Path
@@ -20,9 +21,11 @@ from custom_components.heat_pump_hub.control import guard, ledger
 from custom_components.heat_pump_hub.control.values import allowed
 from custom_components.heat_pump_hub.detection import latches, monitors
 from custom_components.heat_pump_hub.diagnostics import LEDGER_TAIL
-from custom_components.heat_pump_hub.drivers import blocks, idm_points, modbus
+from custom_components.heat_pump_hub.drivers import FAMILIES, blocks, idm_points, modbus
 from custom_components.heat_pump_hub.drivers.driver import Address, Layout
 from custom_components.heat_pump_hub.drivers.idm import FAMILY, IdmDriver
+from custom_components.heat_pump_hub.drivers.luxtronik import FAMILY as LUXTRONIK, LuxtronikDriver
+from custom_components.heat_pump_hub.drivers.luxtronik.firmware import version
 from custom_components.heat_pump_hub.drivers.points import Wear
 from custom_components.heat_pump_hub.flow_fields import DEMO_INTERVAL
 from custom_components.heat_pump_hub.history import outbox, shipper
@@ -36,6 +39,13 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 README = TEXTS["README.md"]
 PLATFORMS = "binary_sensor|button|number|select|sensor|switch"
+
+
+def luxtronik(**layout: Any) -> LuxtronikDriver:
+    """Return the driver of a Luxtronik with everything, as far as nothing else is said."""
+    return LuxtronikDriver(
+        Address(host="", port=0), Layout(**{"circuits": ("a", "b", "c")} | layout)
+    )
 
 
 def english() -> dict[str, Any]:
@@ -72,7 +82,11 @@ def links() -> Iterator[tuple[str, str]]:
 
 
 def test_page_of_all_values_is_up_to_date() -> None:
-    assert TEXTS["docs/entities-idm.md"] == _docs.page(), "run python -m scripts._docs"
+    made = {path.relative_to(ROOT).as_posix(): text for path, text in _docs.pages().items()}
+    there = {page: text for page, text in TEXTS.items() if page.startswith("docs/entities-")}
+    assert made.keys() == there.keys() == {f"docs/entities-{key}.md" for key in FAMILIES}
+    for page, text in made.items():
+        assert there[page] == text, f"{page}: run python -m scripts._docs"
 
 
 def test_page_of_all_values_leaves_none_out() -> None:
@@ -84,6 +98,26 @@ def test_page_of_all_values_leaves_none_out() -> None:
     )
     points = IdmDriver(Address(host="", port=0), layout).points
     assert points.keys() <= shown
+
+
+def test_page_of_all_values_of_luxtronik_leaves_none_out() -> None:
+    """What repeats stands there once: with the name of the first, and how many there are."""
+    text = TEXTS["docs/entities-luxtronik.md"].split("## States", 1)[0]
+    lines = re.findall(r"^\| `(\w+)` .*$", text, re.MULTILINE)
+    driver = luxtronik()
+    shown = {driver.points[key].name for key in lines}
+    assert {point.name for point in driver.points.values()} == shown
+    counted = re.findall(r"\((\d+) values\)", text)
+    by_name = Counter((point.part, point.name) for point in driver.points.values())
+    assert sorted(map(int, counted)) == sorted(n for n in by_name.values() if n > 1)
+
+
+def test_entities_of_the_hub_are_those_of_no_family() -> None:
+    of_hub = {text.split("## Entities of the hub itself", 1)[1] for text in _docs.pages().values()}
+    assert len(of_hub) == 1
+    ours = set(re.findall(r"^\| `(\w+)`", of_hub.pop(), re.MULTILINE))
+    assert "anomaly" in ours
+    assert not ours & {point.name for point in luxtronik().points.values()}
 
 
 @pytest.mark.parametrize(("page", "target"), links())
@@ -132,6 +166,7 @@ def test_rooms_of_the_picture_are_those_of_the_code() -> None:
     there = {path.name for path in PACKAGE.glob("*.py")} - {"const.py"}
     there |= {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
     there |= {f"drivers/{path.name}" for path in (PACKAGE / "drivers").glob("[!_]*.py")}
+    there |= {f"drivers/{path.parent.name}/" for path in PACKAGE.glob("drivers/*/__init__.py")}
     assert shown == there
 
 
@@ -223,6 +258,8 @@ NUMBERS = {
         f"from {shipper.FIRST_DELAY:g} s to {shipper.LONGEST_DELAY:g} s apart",
     ),
     "flush": ("docs/history.md", f"it tries for {archive.FLUSH_TIMEOUT:g} s to send"),
+    "port of Luxtronik": ("docs/luxtronik.md", f"The port is {LUXTRONIK.port};"),
+    "port of Luxtronik at set-up": ("README.md", f"Luxtronik: {LUXTRONIK.port}, with old"),
     "learning": ("README.md", f"| {monitors.WARM_UP // (24 * HOUR)} days |"),
     "learning to freeze": ("README.md", f"| {monitors.FROZEN_WARM_UP // HOUR} hours |"),
     "start of frozen": ("docs/anomalies.md", f"after {monitors.FROZEN_WARM_UP // HOUR} hours"),
@@ -353,6 +390,7 @@ async def test_notification_names_the_reasons(owner: HomeAssistant) -> None:
         "suspect": "flow_temperature",
         "observed": 140.04,
         "expected": 120.0,
+        "unit": "°C",
         "tolerance": 0.0,
         "since": "2026-11-20T10:00:00+00:00",
     }
@@ -360,7 +398,7 @@ async def test_notification_names_the_reasons(owner: HomeAssistant) -> None:
     owner.states.async_set(anomaly, "on", {"reasons": [reason]})
     message = examples()[2]["actions"][0]["data"]["message"]
     assert flat(Template(message, owner).async_render()) == (
-        "range: flow_temperature, observed 140.0, expected 120.0, since 2026-11-20T10:00:00+00:00."
+        "flow_temperature (range): 140.0 °C instead of about 120.0, since 02:00."
     )
     owner.states.async_set(anomaly, "off", {})
     assert Template(message, owner).async_render() == ""
@@ -374,6 +412,70 @@ def test_number_of_entities_is_about_right() -> None:
     assert said is not None
     assert abs(int(said[1]) - enabled) <= 2
     assert abs(int(said[2]) - len(points) - ours) <= 3
+
+
+def test_number_of_entities_of_a_luxtronik_is_about_right() -> None:
+    points = luxtronik(circuits=("a",)).points.values()
+    ours = 3
+    said = re.search(
+        r"Luxtronik with one mixing circuit about (\d+) of about ([\d,]+):", flat(README)
+    )
+    assert said is not None
+    assert abs(int(said[1]) - sum(point.enabled for point in points) - ours) <= 2
+    assert abs(int(said[2].replace(",", "")) - len(points) - ours) <= 20
+
+
+@pytest.mark.parametrize(
+    ("page", "begins"), [("README.md", "has"), ("docs/history.md", "Luxtronik")]
+)
+def test_number_of_all_values_of_a_luxtronik(page: str, begins: str) -> None:
+    assert f"{begins} up to {len(luxtronik().points):,}." in flat(TEXTS[page])
+
+
+def bounds(key: str, firmware: str) -> str:
+    """Return the bounds of a point with a firmware, as a page writes them."""
+    point = luxtronik(features=frozenset({f"firmware_{firmware}"})).points[key]
+    return f"{point.minimum:g} to {point.maximum:g} {point.unit}"
+
+
+def place(key: str, firmware: str) -> str:
+    """Return where a point lies with a firmware, as a page writes it."""
+    driver = luxtronik(features=frozenset({f"firmware_{firmware}"}))
+    return "{} {}".format(*driver.register(key))
+
+
+@pytest.mark.parametrize(
+    ("begins", "found"),
+    [
+        ("up to V3.90.0", place("dhw_temperature_setpoint", "V3.90.0")),
+        ("from V3.90.1", place("dhw_temperature_setpoint", "V3.90.1")),
+        ("up to V3.92.0", bounds("cooling_outdoor_threshold", "V3.92.0")),
+        ("from V3.92.1", bounds("cooling_outdoor_threshold", "V3.92.1")),
+        ("before V3.88", place("backup_heater_energy", "V3.87.9")),
+        ("from V3.88", place("backup_heater_energy", "V3.88.0")),
+    ],
+)
+def test_what_depends_on_the_firmware_is_told(begins: str, found: str) -> None:
+    assert f"| {begins} | {found} |" in TEXTS["docs/luxtronik.md"]
+
+
+def test_everything_a_luxtronik_takes_is_a_setting() -> None:
+    points = luxtronik().points.values()
+    assert {point.wear for point in points} == {None, Wear.EEPROM}
+    assert {point.default for point in points} == {None}
+
+
+def test_firmware_that_restarts_is_told() -> None:
+    for text in (README, TEXTS["docs/luxtronik.md"]):
+        told = set(re.findall(r"V\d\.90\b(?!\.)", text.split("V3.90 is not affected")[0]))
+        assert told == {f"V{series}.90" for series in (1, 2, 3) if restarts(series)}
+
+
+def restarts(series: int) -> bool:
+    """Return whether a write restarts release 90 of a series."""
+    found = version(f"V{series}.90.0")
+    assert found is not None
+    return found.restarts_on_write
 
 
 RULES = [
