@@ -204,6 +204,7 @@ async def test_an_alarm_has_reasons(
             "observed": 300.0,
             "expected": 20.0,
             "tolerance": 180.0,
+            "unit": None,
             "since": "2026-11-20T06:00:00+00:00",
         }
     ]

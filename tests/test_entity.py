@@ -110,7 +110,7 @@ def test_settings_are_configuration_and_inner_values_diagnostic() -> None:
         ),
         ("number", "circuit_a_heating_curve_slope", "0.6", {"step": 0.05, "device_class": None}),
         ("number", "pv_surplus", "0", {"min": -1, "max": UNBOUNDED, "step": 1}),
-        ("select", "system_mode", "eco", {"options": ["off", "comfort", "eco", "service"]}),
+        ("select", "system_mode", "eco", {"options": ["off", "comfort", "eco"]}),
         ("switch", "dhw_boost", "off", {}),
         ("button", "acknowledge_faults", STATE_UNKNOWN, {}),
     ],

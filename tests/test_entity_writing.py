@@ -157,6 +157,20 @@ async def test_a_state_that_is_the_heat_pumps_own_cannot_be_chosen(
 ) -> None:
     with pytest.raises(ServiceValidationError) as caught:
         await act(hass, "select", "system_mode", "select_option", option="service")
+    assert caught.value.translation_key == "not_valid_option"
+    assert fake.driver.writes == []
+
+
+async def test_a_state_that_is_the_heat_pumps_own_is_shown_and_refused(
+    hass: HomeAssistant, fake: FakeFamily, entry: MockConfigEntry
+) -> None:
+    entry.runtime_data.coordinator.async_seen("system_mode", "service")
+    shown = hass.states.get(entity_id(hass, "select", "system_mode"))
+    assert shown is not None
+    assert shown.state == "service"
+    assert shown.attributes["options"] == ["off", "comfort", "eco", "service"]
+    with pytest.raises(ServiceValidationError) as caught:
+        await act(hass, "select", "system_mode", "select_option", option="service")
     assert caught.value.translation_key == "option_not_allowed"
 
 

@@ -91,5 +91,6 @@ def _reason(reason: Any) -> dict[str, Any]:
         "observed": reason.observed,
         "expected": reason.expected,
         "tolerance": reason.tolerance,
+        "unit": reason.context.get("unit"),
         "since": reason.since.isoformat(),
     }

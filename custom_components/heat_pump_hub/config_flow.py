@@ -66,6 +66,7 @@ from .flow_fields import (
     CREDENTIALS,
     DEMO,
     DEMO_FAMILY,
+    DEMO_NAMES,
     FAMILIES_WITH_ZONES,
     FORERUNNER_FAMILIES,
     HISTORY_ERRORS,
@@ -116,6 +117,10 @@ class HeatPumpHubConfigFlow(ConfigFlow, domain=DOMAIN):
         self._title = ""
         self._data: dict[str, Any] = {}
         self._options: dict[str, Any] = {}
+
+    @property
+    def _demo_name(self) -> str:
+        return DEMO_NAMES.get(self.hass.config.language, DEMO_NAMES["en"])
 
     @staticmethod
     @callback
@@ -186,14 +191,16 @@ class HeatPumpHubConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         if user_input is not None:
             self._data = {CONF_FAMILY: DEMO_FAMILY, CONF_DEMO: True}
-            self._title = user_input[CONF_NAME].strip() or "Demo heat pump"
+            self._title = user_input[CONF_NAME].strip() or self._demo_name
             self._options[CONF_INTERVAL] = user_input[CONF_INTERVAL]
             errors = await self._async_probe_demo()
             if not errors:
                 return await self.async_step_found()
         return self.async_show_form(
             step_id="demo",
-            data_schema=self.add_suggested_values_to_schema(DEMO, user_input),
+            data_schema=self.add_suggested_values_to_schema(
+                DEMO, {CONF_NAME: self._demo_name} | (user_input or {})
+            ),
             errors=errors,
         )
 

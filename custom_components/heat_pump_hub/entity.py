@@ -27,7 +27,7 @@ from .control import (
     ValueNotAllowedError,
 )
 from .coordinator import Absent, HeatPumpCoordinator, HubConfigEntry, HubData, Shown, UnknownCode
-from .drivers.points import MACHINE, Point, Quantity, Value
+from .drivers.points import MACHINE, Kind, Point, Quantity, Value
 
 ATTR_RAW_CODE: Final = "raw_code"
 
@@ -74,10 +74,17 @@ def category_of(point: Point) -> EntityCategory | None:
     return EntityCategory.DIAGNOSTIC if point.diagnostic else None
 
 
+def is_fed_measurement(point: Point) -> bool:
+    """Whether a room measures it itself, unless its owner feeds it: a sensor, and an input."""
+    return point.writable and point.kind is Kind.ANALOG and "room" in point.labels
+
+
 def points_of(entry: HubConfigEntry, platform: Platform) -> Iterable[Point]:
     """Yield the points that a platform shows."""
     for point in entry.runtime_data.driver.points.values():
-        if platform_of(point) is platform:
+        if platform_of(point) is platform or (
+            platform is Platform.SENSOR and is_fed_measurement(point)
+        ):
             yield point
 
 

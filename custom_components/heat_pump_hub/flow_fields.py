@@ -55,6 +55,8 @@ from .history.victoriametrics import (
 
 DEMO_FAMILY: Final = "idm"
 DEMO_INTERVAL: Final = 5
+DEMO_NAMES: Final = {"en": "Demo heat pump", "de": "Demo-Wärmepumpe"}
+"""A flow cannot translate what a field is filled with."""
 CIRCUITS: Final[Mapping[str, tuple[str, ...]]] = {
     "idm": ("a", "b", "c", "d", "e", "f", "g"),
     "luxtronik": ("a", "b", "c"),
@@ -215,7 +217,7 @@ REAUTH: Final = vol.Schema(
 )
 DEMO: Final = vol.Schema(
     {
-        vol.Required(CONF_NAME, default="Demo heat pump"): TEXT,
+        vol.Required(CONF_NAME): TEXT,
         vol.Required(CONF_INTERVAL, default=DEMO_INTERVAL): box(*DEMO_INTERVAL_RANGE, "s"),
     }
 )

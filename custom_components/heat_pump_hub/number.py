@@ -9,7 +9,13 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import HubConfigEntry, HubData
 from .drivers.points import Point, Value
-from .entity import DEVICE_CLASSES, ControlEntity, async_add_in_slices, points_of
+from .entity import (
+    DEVICE_CLASSES,
+    ControlEntity,
+    async_add_in_slices,
+    is_fed_measurement,
+    points_of,
+)
 
 # The guard lets writes of one register follow one another; others need not wait for its read-back.
 PARALLEL_UPDATES = 0
@@ -55,6 +61,9 @@ class SettingEntity(ControlEntity, NumberEntity):
         self._attr_native_min_value, self._attr_native_max_value = bounds_of(point)
         self._attr_native_step = point.step or 10**-point.decimals
         super().__init__(data, point)
+        if is_fed_measurement(point):
+            # its sensor is what owners look at; few feed it
+            self._attr_entity_registry_enabled_default = False
 
     @override
     async def async_set_native_value(self, value: float) -> None:

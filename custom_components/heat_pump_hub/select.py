@@ -30,8 +30,13 @@ class ModeEntity(ControlEntity, SelectEntity):
     """A state that can be written."""
 
     def __init__(self, data: HubData, point: Point) -> None:
-        """Offer all states: one that cannot be written may still be shown."""
-        self._attr_options = list(dict.fromkeys((point.options or {}).values()))
+        """Offer the states that can be written; another one is offered while it is shown."""
+        states = dict.fromkeys((point.options or {}).values())
+        self._writable = [
+            state
+            for state in states
+            if point.writable_options is None or state in point.writable_options
+        ]
         super().__init__(data, point)
 
     @override
@@ -41,4 +46,7 @@ class ModeEntity(ControlEntity, SelectEntity):
 
     @override
     def _set_value(self, value: Value | None) -> None:
-        self._attr_current_option = None if value is None else str(value)
+        self._attr_current_option = shown = None if value is None else str(value)
+        self._attr_options = self._writable
+        if shown is not None and shown not in self._writable:
+            self._attr_options = [*self._writable, shown]

@@ -56,7 +56,7 @@ def state_class_of(point: Point) -> SensorStateClass | None:
 
 
 class ReadingEntity(PointEntity, SensorEntity):
-    """A point that cannot be written."""
+    """A point that cannot be written, or that a room measures unless it is fed."""
 
     def __init__(self, data: HubData, point: Point) -> None:
         """Describe the values by the point's quantity."""
@@ -70,6 +70,8 @@ class ReadingEntity(PointEntity, SensorEntity):
         if self._attr_state_class is not None:
             self._attr_suggested_display_precision = point.decimals
         super().__init__(data, point)
+        if point.writable:
+            self._attr_entity_category = None
 
     @override
     def _set_value(self, value: Value | None) -> None:

@@ -69,7 +69,7 @@ def test_the_error_names_the_bounds() -> None:
         "minimum": "35",
         "maximum": "60",
         "step": "0.5",
-        "unit": "°C",
+        "unit": " °C",
         "options": "",
     }
 

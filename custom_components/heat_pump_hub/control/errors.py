@@ -95,8 +95,8 @@ class ValueNotAllowedError(ControlError):
             value=value,
             minimum=point.minimum,
             maximum=point.maximum,
-            step=point.step,
-            unit=unit,
+            step=point.step or 10**-point.decimals,
+            unit=f" {unit}" if unit else "",
             options=", ".join(options),
         )
 
