@@ -21,7 +21,7 @@ from custom_components.heat_pump_hub.control import guard, ledger
 from custom_components.heat_pump_hub.control.values import allowed
 from custom_components.heat_pump_hub.detection import latches, monitors
 from custom_components.heat_pump_hub.diagnostics import LEDGER_TAIL
-from custom_components.heat_pump_hub.drivers import FAMILIES, blocks, idm_points, modbus
+from custom_components.heat_pump_hub.drivers import FAMILIES, blocks, idm_points, link
 from custom_components.heat_pump_hub.drivers.driver import Address, Layout
 from custom_components.heat_pump_hub.drivers.idm import FAMILY, IdmDriver
 from custom_components.heat_pump_hub.drivers.luxtronik import FAMILY as LUXTRONIK, LuxtronikDriver
@@ -217,7 +217,7 @@ MINUTE = 60_000
 NUMBERS = {
     "settings": ("README.md", f"settings every {const.SETTINGS_INTERVAL / 60:g} minutes"),
     "after a write": ("README.md", f"{const.SETTINGS_AFTER_WRITE:g} s after a write"),
-    "no answer": ("README.md", f"given up after {modbus.TIMEOUT:g} s"),
+    "no answer": ("README.md", f"given up after {link.TIMEOUT:g} s"),
     "read back": ("README.md", f"read back after {listed(FAMILY.read_back)} s"),
     "read back of a guard": ("docs/write-guard.md", f"after {listed(FAMILY.read_back)} s"),
     "cooldown": ("README.md", f"({const.DEFAULT_COOLDOWN} s by default)"),

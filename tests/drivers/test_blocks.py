@@ -15,7 +15,8 @@ from custom_components.heat_pump_hub.drivers.driver import (
     NoAnswerError,
     RefusedError,
 )
-from custom_components.heat_pump_hub.drivers.modbus import Codec, Link, Register
+from custom_components.heat_pump_hub.drivers.link import Link
+from custom_components.heat_pump_hub.drivers.modbus import Codec, Register
 from custom_components.heat_pump_hub.drivers.points import Failure, Kind, Point, Quantity, Tier
 
 from .scripted import ScriptedServer, exception

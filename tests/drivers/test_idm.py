@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
 from datetime import UTC, datetime
 import socket
 
@@ -355,6 +356,23 @@ async def test_a_web_server(monkeypatch: pytest.MonkeyPatch) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(12)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    web = await asyncio.start_server(serve, "127.0.0.1", 0)
+    with pytest.raises(WrongProtocolError):
+        await probe(Address(host="127.0.0.1", port=web.sockets[0].getsockname()[1]))
+    web.close()
+    await web.wait_closed()
+
+
+async def test_a_web_server_that_waits_for_a_whole_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ignores what is not a request line, and is recognised by its answer to one."""
+    monkeypatch.setattr("custom_components.heat_pump_hub.drivers.idm.TIMEOUT", 0.3)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
 
     web = await asyncio.start_server(serve, "127.0.0.1", 0)

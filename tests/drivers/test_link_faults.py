@@ -14,7 +14,7 @@ from custom_components.heat_pump_hub.drivers.driver import (
     LinkRefusedError,
 )
 from custom_components.heat_pump_hub.drivers.idm import IdmDriver, probe
-from custom_components.heat_pump_hub.drivers.modbus import Link
+from custom_components.heat_pump_hub.drivers.link import Link
 from custom_components.heat_pump_hub.drivers.points import Tier, Value
 from custom_components.heat_pump_hub.simulator.faults import Fault, FaultProxy
 from custom_components.heat_pump_hub.simulator.idm import IdmServer

@@ -8,10 +8,15 @@ import threading
 
 import pytest
 
-from custom_components.heat_pump_hub.simulator import demo as demo_module
+from custom_components.heat_pump_hub.simulator import (
+    demo as demo_module,
+    machines as machines_module,
+)
 from custom_components.heat_pump_hub.simulator.__main__ import machine, main, parse, run
+from custom_components.heat_pump_hub.simulator.daikin import DaikinMachine
 from custom_components.heat_pump_hub.simulator.demo import DemoHeatPump
-from custom_components.heat_pump_hub.simulator.idm_values import IdmMachine
+from custom_components.heat_pump_hub.simulator.idm import IdmMachine, IdmServer
+from custom_components.heat_pump_hub.simulator.nibe import NibeMachine
 
 from .conftest import WINTER, Reader
 
@@ -67,12 +72,12 @@ def test_demo_that_cannot_listen_says_so() -> None:
 def test_demo_that_takes_too_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     may_go_on = threading.Event()
 
-    class SlowServer(demo_module.IdmServer):
+    class SlowServer(IdmServer):
         async def start(self) -> int:
             may_go_on.wait(10)
             return await super().start()
 
-    monkeypatch.setattr(demo_module, "IdmServer", SlowServer)
+    monkeypatch.setattr(machines_module, "IdmServer", SlowServer)
     monkeypatch.setattr(demo_module, "_WAIT", 0.1)
     demo = DemoHeatPump(start=WINTER)
     with pytest.raises(TimeoutError, match="does not start"):
@@ -111,8 +116,34 @@ def test_command_line_describes_the_machine() -> None:
     assert machine(options) == IdmMachine(
         zones={2: 4}, features=IdmMachine().features | {"solar", "isc"}, navigator="10"
     )
+    options = parse(["--family", "nibe", "--model", "s735", "--circuits", "ABC"])
+    assert machine(options) == NibeMachine(model="s735", systems="abc")
+    assert machine(parse(["--family", "daikin"])) == DaikinMachine()
+    assert machine(parse(["--family", "daikin", "--circuits", "A"])).additional is False
     with pytest.raises(SystemExit):
         parse(["--family", "toaster"])
+
+
+@pytest.mark.parametrize(
+    ("fitted", "address", "holding"),
+    [
+        (NibeMachine(model="s320_s325", systems="a"), 1621, False),
+        (DaikinMachine(additional=False), 43, False),
+        (DaikinMachine(use_case=4), 1000, True),
+    ],
+)
+async def test_every_family_has_a_demo(
+    connect: Connect, fitted: NibeMachine | DaikinMachine, address: int, holding: bool
+) -> None:
+    loop = asyncio.get_running_loop()
+    demo = DemoHeatPump(seed=3, speed=60.0, start=WINTER, machine=fitted)
+    port = await loop.run_in_executor(None, demo.start)
+    try:
+        reader = await connect(port)
+        assert isinstance(await reader.read(address, holding=holding), list)
+        reader.client.close()
+    finally:
+        await loop.run_in_executor(None, demo.stop)
 
 
 async def test_command_line_ends_with_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@
 A block is a run of registers read in one request. Blocks never cross an address that
 no document defines. What a device refuses (Modbus exception 2) is found by bisection,
 is absent for that poll, and is quarantined after three strikes at least ten minutes
-apart; one quarantined register is tried again each hour.
+apart; one quarantined register is tried again each hour. Addresses of both tables are
+numbered in one row here (:attr:`.modbus.Register.place`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +23,8 @@ from .driver import (
     RefusedError,
     WrongProtocolError,
 )
-from .modbus import Absent, Implausible, Link, Register, Table, UnknownCode
+from .link import Link, Table
+from .modbus import Absent, Implausible, Register, UnknownCode
 from .points import Failure, Value
 
 STRIKES: Final = 3
@@ -51,9 +53,19 @@ class Block:
     component: ManualComponent | None = None
 
     @property
+    def table(self) -> Table:
+        """What it is read from."""
+        return self.registers[0].space
+
+    @property
     def start(self) -> int:
         """The first address."""
         return self.registers[0].address
+
+    @property
+    def place(self) -> int:
+        """The first place."""
+        return self.registers[0].place
 
     @property
     def count(self) -> int:
@@ -198,7 +210,7 @@ def plan(
     """
     blocks: list[Block] = []
     run: list[Register] = []
-    for register in sorted(registers, key=lambda register: (register.address, register.count)):
+    for register in sorted(registers, key=lambda register: (register.place, register.count)):
         if run and not _joins(run, register, defined, max_span, splits, barrier):
             blocks.append(Block(tuple(run)))
             run = []
@@ -217,18 +229,18 @@ def _joins(
     barrier: frozenset[int],
 ) -> bool:
     last = run[-1]
-    if last.alone or register.alone or register.address <= last.end:
+    if last.alone or register.alone or register.place < last.place + last.count:
         return False
-    if register.end - run[0].address + 1 > max_span or register.address in splits:
+    if register.place + register.count - run[0].place > max_span or register.place in splits:
         return False
-    if (last.address in barrier) != (register.address in barrier):
+    if (last.place in barrier) != (register.place in barrier):
         return False
-    between = range(last.end + 1, register.address)
-    return all(address in defined and address not in barrier for address in between)
+    between = range(last.place + last.count, register.place)
+    return all(place in defined and place not in barrier for place in between)
 
 
 class BlockReader:
-    """Reads the registers of one device, in one Modbus table."""
+    """Reads the registers of one device."""
 
     def __init__(
         self,
@@ -237,7 +249,6 @@ class BlockReader:
         *,
         defined: frozenset[int],
         anchor: str,
-        table: Table = "input",
         max_span: int = 40,
         learned: Mapping[str, Any] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -247,7 +258,6 @@ class BlockReader:
         self._registers = {register.point.key: register for register in registers}
         self._defined = defined
         self._anchor = self._registers[anchor]
-        self._table: Table = table
         self._max_span = max_span
         self.refusals = Refusals(learned, now)
         self._plans: dict[frozenset[str], list[Block]] = {}
@@ -265,7 +275,7 @@ class BlockReader:
         if blocks is None:
             quarantine = self.refusals.quarantine
             blocks = self._plans[keys] = plan(
-                (self._registers[k] for k in keys if self._registers[k].address not in quarantine),
+                (self._registers[k] for k in keys if self._registers[k].place not in quarantine),
                 self._defined,
                 max_span=self._max_span,
                 splits=self.refusals.splits,
@@ -283,11 +293,11 @@ class BlockReader:
         self._answered = False
         self._refused_whole = False
         self._busy = 0
-        by_address = {self._registers[key].address: self._registers[key] for key in keys}
+        by_place = {self._registers[key].place: self._registers[key] for key in keys}
         blocks = list(self.blocks(keys))
-        retry = self.refusals.next_retry(by_address)
+        retry = self.refusals.next_retry(by_place)
         if retry is not None:
-            blocks.append(Block((by_address[retry],)))
+            blocks.append(Block((by_place[retry],)))
         doubtful: list[Register] = []
         refused: list[Register] = []
         for index, block in enumerate(blocks):
@@ -307,12 +317,12 @@ class BlockReader:
                             reading.failed[register.point.key] = why
                 break
         for key in keys:
-            if self._registers[key].address in self.refusals.quarantine:
+            if self._registers[key].place in self.refusals.quarantine:
                 reading.failed.setdefault(key, Failure.REFUSED)
         for register in refused:
             reading.failed[register.point.key] = Failure.REFUSED
             if self._answered:
-                self.refusals.strike(register.address)
+                self.refusals.strike(register.place)
         if not self._answered and blocks:
             if self._busy:
                 raise BusyError("the device is busy")
@@ -337,10 +347,10 @@ class BlockReader:
             component = block.component = ManualComponent(
                 self._link,  # type: ignore[arg-type]  # has what a read needs
                 max_span=max(self._max_span, block.count),
-                **{f"{self._table}_ranges": ((block.start, block.start + block.count - 1),)},  # type: ignore[arg-type]
+                **{f"{block.table}_ranges": ((block.start, block.start + block.count - 1),)},  # type: ignore[arg-type]
             )
             for register in block.registers:
-                component.add(register.point.key, register.as_field(), space=self._table)
+                component.add(register.point.key, register.as_field(), space=block.table)
         return await component.async_update(notify=False)
 
     async def _read_block(
@@ -372,7 +382,7 @@ class BlockReader:
         self._busy = 0
         for register in block.registers:
             self._take(register, raw[register.point.key], reading, doubtful)
-            self.refusals.answered(register.address)
+            self.refusals.answered(register.place)
         return True
 
     async def _fetch_or_reconnect(self, block: Block) -> Mapping[str, Any]:
@@ -395,7 +405,7 @@ class BlockReader:
             if not await self._anchor_answers():
                 raise RefusedError("the device refuses every address", _ILLEGAL_ADDRESS)
             self._refused_whole = False
-        if len(registers) == 1 or not any(self.refusals.due(r.address) for r in registers):
+        if len(registers) == 1 or not any(self.refusals.due(r.place) for r in registers):
             refused.extend(registers)
             return False
         middle = len(registers) // 2
@@ -404,9 +414,9 @@ class BlockReader:
         for half in halves:
             await self._read_block(half, reading, doubtful, refused)
         self._refused_whole = len(refused) - before == len(registers)
-        if len(refused) == before and halves[1].start not in self.refusals.splits:
+        if len(refused) == before and halves[1].place not in self.refusals.splits:
             # each half is fine: what lies between them, or the length, is not
-            self.refusals.split(halves[1].start)
+            self.refusals.split(halves[1].place)
         return True
 
     async def _anchor_answers(self) -> bool:

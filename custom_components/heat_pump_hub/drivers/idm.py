@@ -4,34 +4,25 @@ Source: IDM "Modbus TCP Navigator 2.0" and "Navigator 10". Everything is read as
 space of input registers (FC04) and written with FC16.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, override
 
 from . import idm_points as table
-from .blocks import Block, BlockReader, Reading
+from .blocks import Reading
+from .contact import Question, answer, first_answer, look
 from .derived import COP, cop
-from .driver import (
-    Address,
-    BusyError,
-    DriverError,
-    Family,
-    Identity,
-    Layout,
-    NoAnswerError,
-    NotThisFamilyError,
-    RefusedError,
-    Traffic,
-    UnsupportedModelError,
-    WrongUnitError,
-)
-from .modbus import TIMEOUT, Link, explain
-from .points import HOT_WATER, Kind, Point, Quantity, Snapshot, Tier, Value
+from .device import ModbusDriver
+from .driver import Address, Family, Identity, Layout, NotThisFamilyError, UnsupportedModelError
+from .link import TIMEOUT, Link
+from .points import HOT_WATER, Kind, Point, Quantity
 
 MANUFACTURER: Final = "IDM"
-_OUTDOOR: Final = 1000
+_QUESTION: Final = Question("input", 1000, 2)
+"""The outdoor temperature."""
 _CIRCUIT_A: Final = 1350
-_GATEWAY_CODES: Final = (10, 11)
+_LONGEST: Final = 40
+"""Registers in one read."""
 
 _DERIVED: Final = (
     Point(
@@ -84,7 +75,7 @@ _UNSET_MEANS_ABSENT: Final = frozenset({"cascade", "solar", "isc", "booster"})
 """Blocks that some firmware answers with 255 or -1.0 where nothing is fitted."""
 
 
-class IdmDriver:
+class IdmDriver(ModbusDriver):
     """One IDM heat pump."""
 
     def __init__(
@@ -96,50 +87,22 @@ class IdmDriver:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Prepare the points; nothing is opened before the first read."""
-        self._link = Link(address)
-        self._now = now
-        self._registers = {r.point.key: r for r in table.registers(layout)}
-        self.points: Mapping[str, Point] = {
-            **{key: register.point for key, register in self._registers.items()},
-            **{point.key: point for point in _DERIVED},
-            **({COP.key: COP} if "electrical_power" in self._registers else {}),
-        }
-        readable = {k: r for k, r in self._registers.items() if r.point.readable}
-        self._tiers = {
-            tier: frozenset(k for k, r in readable.items() if r.point.tier is tier) for tier in Tier
-        }
-        self._reader = BlockReader(
-            self._link,
-            readable.values(),
+        registers = list(table.registers(layout))
+        measured = any(register.point.key == "electrical_power" for register in registers)
+        super().__init__(
+            Link(address),
+            registers,
+            derived=(*_DERIVED, COP) if measured else _DERIVED,
             defined=table.defined(layout),
             anchor="outdoor_temperature",
+            max_span=_LONGEST,
             learned=learned,
             now=now,
         )
 
-    @property
-    def traffic(self) -> Traffic:
-        """Counters of the link."""
-        return self._link.traffic
-
-    async def read(self, tiers: Iterable[Tier]) -> Snapshot:
-        """Poll these tiers. Raises as :meth:`.driver.Driver.read`."""
-        asked = frozenset(tiers)
-        keys = frozenset[str]().union(*(self._tiers[tier] for tier in asked))
-        async with self._link.session():
-            time = self._now()
-            reading = await self._reader.read(keys)
-        if Tier.MEASUREMENT in asked:
-            self._derive(reading)
-        return Snapshot(
-            time=time,
-            values=reading.values,
-            failed=reading.failed,
-            unknown_codes=reading.unknown_codes,
-            tiers=asked,
-        )
-
-    def _derive(self, reading: Reading) -> None:
+    @override
+    def derive(self, reading: Reading) -> None:
+        """Add the compressor's state, the mode's flags and the COP."""
         values, failed = reading.values, reading.failed
         compressors = [f"compressor_{number}_status" for number in range(1, table.COMPRESSORS + 1)]
         states = [values[key] for key in compressors if key in values]
@@ -158,124 +121,21 @@ class IdmDriver:
         if (ratio := cop(values)) is not None:
             values[COP.key] = ratio
 
-    async def read_point(self, key: str) -> Value | None:
-        """Read one point now. Raises :class:`DriverError`."""
-        async with self._link.session():
-            return await self._reader.read_one(key)
-
-    async def write(self, key: str, value: Value) -> None:
-        """Write one point with FC16. Raises :class:`DriverError`."""
-        register = self._registers[key]
-        words = register.encode(value)
-        async with self._link.session():
-            await self._link.write_registers(register.address, words)
-
-    def register(self, key: str) -> tuple[str, int]:
-        """Return table and address of a point."""
-        register = self._registers[key]
-        return register.table, register.address
-
-    def learned(self) -> dict[str, Any]:
-        """Return what the block reader learned."""
-        return self._reader.refusals.to_json()
-
-    @property
-    def learned_version(self) -> int:
-        """Grows whenever :meth:`learned` has something new."""
-        return self._reader.refusals.version
-
-    def blocks(self, tiers: Iterable[Tier]) -> list[Block]:
-        """Return the blocks that a poll of these tiers reads."""
-        keys = frozenset[str]().union(*(self._tiers[tier] for tier in tiers))
-        return self._reader.blocks(keys)
-
-    def report(self) -> dict[str, Any]:
-        """Return plan, refusals and traffic for diagnostics."""
-        traffic = self.traffic
-        return {
-            "blocks": [[block.start, block.count] for block in self.blocks(Tier)],
-            "learned": self.learned(),
-            "requests": traffic.requests,
-            "connects": traffic.connects,
-            "refused": traffic.refused,
-            "failures": traffic.failures,
-        }
-
-    async def close(self) -> None:
-        """Close the link."""
-        await self._link.close()
-
 
 async def probe(address: Address) -> Identity:
     """Look at a device, read only, and say what it is.
 
     Raises :class:`DriverError`: the precise reason, as a config flow shows it.
     """
-    try:
-        return await _probe(address)
-    except NoAnswerError as err:
-        why = await explain(address, err, timeout=TIMEOUT)
-        if isinstance(why, NoAnswerError) or why is err:
-            await _try_other_units(address)
-        raise why from err
-    except DriverError as err:
-        raise await explain(address, err, timeout=TIMEOUT) from err
+    return await look(address, _identify, _QUESTION, timeout=TIMEOUT)
 
 
-async def _probe(address: Address) -> Identity:
-    link = Link(address, timeout=TIMEOUT)
-    try:
-        async with link.session():
-            return await _identify(link, address)
-    finally:
-        await link.close()
-
-
-async def _try_other_units(address: Address) -> None:
-    """Raise :class:`WrongUnitError` if the usual unit numbers answer instead."""
-    for unit in (1, 255, 0):
-        if unit == address.unit:
-            continue
-        if await _speaks(Address(host=address.host, port=address.port, unit=unit)):
-            raise WrongUnitError(f"unit {address.unit} is silent, unit {unit} answers")
-
-
-async def _speaks(address: Address) -> bool:
-    link = Link(address, timeout=TIMEOUT / 2)
-    try:
-        async with link.session():
-            await link.read_input_registers(_OUTDOOR, 2)
-    except RefusedError, BusyError:
-        return True
-    except DriverError:
-        return False
-    finally:
-        await link.close()
-    return True
-
-
-async def _answers(link: Link, address: int, count: int = 2) -> list[int] | None:
-    try:
-        return await link.read_input_registers(address, count)
-    except RefusedError:
-        return None
-
-
-async def _identify(link: Link, address: Address) -> Identity:
-    try:
-        outdoor = await link.read_input_registers(_OUTDOOR, 2)
-    except RefusedError as err:
-        raise NotThisFamilyError("address 1000 is refused: not an IDM Navigator") from err
-    except BusyError as err:
-        if err.__cause__ is not None and getattr(err.__cause__, "exception_code", 0) in (
-            _GATEWAY_CODES
-        ):
-            raise WrongUnitError(f"no device answers as unit {address.unit}") from err
-        raise
+async def _identify(link: Link) -> Identity:
+    outdoor = await first_answer(link, _QUESTION)
     rows = {register.point.key: register for register in table.registers(Layout())}
     if not _plausible(rows["outdoor_temperature"].as_field().decode(outdoor)):
         raise NotThisFamilyError("address 1000 holds no outdoor temperature: not an IDM Navigator")
-    if await _answers(link, _CIRCUIT_A) is None:
+    if await answer(link, _CIRCUIT_A, 2) is None:
         raise UnsupportedModelError("address 1350 is refused: a Navigator 1.0 or 1.7")
     circuits = await _circuits(link)
     features = {name for name, at in _PROBES.items() if await _fitted(link, name, at)}
@@ -287,7 +147,7 @@ async def _identify(link: Link, address: Address) -> Identity:
     layout = Layout(circuits=circuits, zones=zones, features=frozenset(features))
     navigator_10 = {"heat_sink", "groundwater"} <= features or "booster" in features
     firmware = None
-    if "firmware" in features and (words := await _answers(link, 4120)):
+    if "firmware" in features and (words := await answer(link, 4120, 2)):
         number = rows["outdoor_temperature"].as_field().decode(words)
         firmware = f"{number:.2f}" if number and number > 0 else None
     return Identity(
@@ -310,8 +170,8 @@ def _plausible(outdoor: float | None) -> bool:
 
 async def _circuits(link: Link) -> tuple[str, ...]:
     """Return the circuits whose active mode is set (not 255) or whose flow sensor is."""
-    modes = await _answers(link, 1498, len(table.CIRCUITS))
-    flows = await _answers(link, _CIRCUIT_A, 2 * len(table.CIRCUITS))
+    modes = await answer(link, 1498, len(table.CIRCUITS))
+    flows = await answer(link, _CIRCUIT_A, 2 * len(table.CIRCUITS))
     found = []
     for index, circuit in enumerate(table.CIRCUITS):
         active = modes is not None and modes[index] & 0xFF != 0xFF
@@ -323,7 +183,7 @@ async def _circuits(link: Link) -> tuple[str, ...]:
 
 async def _fitted(link: Link, name: str, address: int) -> bool:
     single = address in (90, 1147, 1680, 4001)
-    words = await _answers(link, address, 1 if single else 2)
+    words = await answer(link, address, 1 if single else 2)
     if words is None:
         return False
     if name not in _UNSET_MEANS_ABSENT:
@@ -334,11 +194,11 @@ async def _fitted(link: Link, name: str, address: int) -> bool:
 async def _rooms(link: Link, zone: int) -> tuple[str, ...] | None:
     """Return the rooms of a zone module, ``None`` where none is fitted."""
     base = 2000 + (zone - 1) * table.ZONE_STEP
-    if await _answers(link, base, 1) is None:
+    if await answer(link, base, 1) is None:
         return None
     rooms = []
     for room in range(1, table.ROOMS + 1):
-        mode = await _answers(link, base + 7 + (room - 1) * table.ROOM_STEP, 1)
+        mode = await answer(link, base + 7 + (room - 1) * table.ROOM_STEP, 1)
         if mode is not None and mode[0] & 0xFF != 0xFF:
             rooms.append(str(room))
     return tuple(rooms)
@@ -346,7 +206,7 @@ async def _rooms(link: Link, zone: int) -> tuple[str, ...] | None:
 
 async def _counters(link: Link) -> dict[str, float]:
     """Return the heat counter, which never falls on the same machine."""
-    words = await _answers(link, 1750)
+    words = await answer(link, 1750, 2)
     register = next(r for r in table.registers(Layout()) if r.point.key == "thermal_energy")
     value = register.as_field().decode(words) if words else None
     return {"thermal_energy": round(value, 1)} if value is not None and value >= 0 else {}

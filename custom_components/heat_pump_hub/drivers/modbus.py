@@ -1,224 +1,15 @@
-"""What the Modbus families share: the link, and registers that become values.
+"""What the Modbus families share: registers that become values and back."""
 
-``modbus_connection`` plans, orders words and paces; this module owns the policy
-around it: one connection attempt per poll, errors as this project's words, one log
-line (the coordinator's) instead of pymodbus's own, and no request left hanging when
-the link drops.
-"""
-
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-import logging
 import math
-import socket
-import struct
-from typing import Any, Final, Literal, cast, override
+from typing import Any, Final
 
-from modbus_connection import (
-    AcknowledgeError,
-    GatewayPathUnavailableError,
-    GatewayTargetError,
-    ModbusConnectionError,
-    ModbusError,
-    ModbusExceptionError,
-    ModbusProtocolError,
-    ModbusTcpParams,
-    ModbusTimeoutError,
-    ServerDeviceBusyError,
-)
-from modbus_connection.model.fields import RegisterField, float32, integer
-from modbus_connection.pymodbus import ModbusConnection
-from pymodbus.exceptions import ModbusException
+from modbus_connection.model.fields import RegisterField, float32, int32, integer, uint32
 
-from .driver import (
-    Address,
-    BusyError,
-    DriverError,
-    LinkError,
-    LinkLostError,
-    LinkRefusedError,
-    NameNotFoundError,
-    NoAnswerError,
-    RefusedError,
-    Traffic,
-    WrongProtocolError,
-)
+from .link import Table
 from .points import Kind, Point, Quantity, Value
-
-type Table = Literal["holding", "input"]
-
-TIMEOUT: Final = 5.0
-"""Seconds a request may take."""
-
-_BUSY: Final = (
-    AcknowledgeError,
-    ServerDeviceBusyError,
-    GatewayPathUnavailableError,
-    GatewayTargetError,
-)
-
-_ours: ContextVar[bool] = ContextVar("heat_pump_hub_modbus", default=False)
-
-
-def _not_ours(record: logging.LogRecord) -> bool:
-    """Keep pymodbus's lines about our links for those who turned on debugging."""
-    return not _ours.get() or logging.getLogger(__package__).isEnabledFor(logging.DEBUG)
-
-
-logging.getLogger("pymodbus.logging").addFilter(_not_ours)
-
-
-class _QuietConnection(ModbusConnection):
-    """A connection on which an undecodable answer closes the link without a traceback."""
-
-    @override
-    async def _connect_client(self) -> Any:
-        client = await super()._connect_client()
-        context = client.ctx
-        decode = context.callback_data
-
-        def callback_data(data: bytes, addr: tuple[Any, ...] | None = None) -> int:
-            try:
-                used: int = decode(data, addr)
-            except ModbusException, struct.error, IndexError, ValueError:
-                cast(asyncio.Transport, context.transport).abort()
-                return len(data)
-            return used
-
-        context.callback_data = callback_data  # type: ignore[method-assign]
-        return client
-
-
-class Link:
-    """One TCP connection to one Modbus device; requests are serialised.
-
-    Used as ``async with link.session():`` around everything that belongs together (a
-    poll, a write): it holds the lock and allows a single connection attempt.
-    """
-
-    def __init__(self, address: Address, *, timeout: float = TIMEOUT) -> None:
-        """Remember where to connect; nothing is opened before the first request."""
-        self.address = address
-        self.traffic = Traffic()
-        self._timeout = timeout
-        self._lock = asyncio.Lock()
-        self._may_connect = False
-        self._closed = False
-        self._expiry: asyncio.Timeout | None = None
-        self._connection = _QuietConnection(
-            ModbusTcpParams(host=address.host, port=address.port), timeout=timeout
-        )
-        self._connection.on_connection_lost(self._on_lost)
-        self._unit = self._connection.for_unit(address.unit)
-
-    def _on_lost(self) -> None:
-        # pymodbus would wait out the time-out for an answer that can no longer come
-        if self._expiry is not None and not self._expiry.expired():
-            self._expiry.reschedule(asyncio.get_running_loop().time())
-
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator[None]:
-        """Hold the link for one poll or one command."""
-        async with self._lock:
-            self._may_connect = True
-            token = _ours.set(True)
-            try:
-                yield
-            finally:
-                _ours.reset(token)
-                self._may_connect = False
-
-    async def _request[T](self, call: Callable[[], Awaitable[T]]) -> T:
-        """Run one request and translate what goes wrong.
-
-        Raises :class:`LinkError`, :class:`BusyError` or :class:`RefusedError`.
-        """
-        if not self._connection.connected:
-            await self._connect()
-        self.traffic.requests += 1
-        try:
-            async with asyncio.timeout(self._timeout + 1) as self._expiry:
-                return await call()
-        except _BUSY as err:
-            raise BusyError(f"the device is busy (code {err.exception_code})") from err
-        except ModbusExceptionError as err:
-            self.traffic.refused += 1
-            raise RefusedError(str(err), err.exception_code) from err
-        except (ModbusError, TimeoutError) as err:
-            lost = not self._connection.connected
-            self.traffic.failures += 1
-            # a late answer must not meet the next request
-            await self._drop()
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # pymodbus turns a cancellation into an error of its own
-                raise asyncio.CancelledError from err
-            if isinstance(err, ModbusProtocolError):
-                raise WrongProtocolError(str(err)) from err
-            if lost or isinstance(err, ModbusConnectionError):
-                raise LinkLostError("the connection was lost") from err
-            raise NoAnswerError(f"no answer within {self._timeout:g} s") from err
-        finally:
-            self._expiry = None
-
-    async def _connect(self) -> None:
-        if not self._may_connect or self._closed:
-            raise LinkLostError("the connection was lost")
-        self._may_connect = False
-        self.traffic.connects += 1
-        try:
-            await self._connection.connect()
-        except ModbusTimeoutError as err:
-            self.traffic.failures += 1
-            raise NoAnswerError(str(err)) from err
-        except ModbusError as err:
-            self.traffic.failures += 1
-            raise LinkRefusedError(str(err)) from err
-
-    async def _drop(self) -> None:
-        try:
-            await self._connection.disconnect()
-        except ModbusError as err:
-            logging.getLogger(__name__).debug("closing a broken link: %s", err)
-
-    @property
-    def may_reconnect(self) -> bool:
-        """Whether this session still has its connection attempt."""
-        return self._may_connect
-
-    async def read_input_registers(self, address: int, count: int) -> list[int]:
-        """Read input registers (FC04). Raises as :meth:`_request`."""
-        return await self._read(self._unit.read_input_registers, address, count)
-
-    async def read_holding_registers(self, address: int, count: int) -> list[int]:
-        """Read holding registers (FC03). Raises as :meth:`_request`."""
-        return await self._read(self._unit.read_holding_registers, address, count)
-
-    async def _read(
-        self, read: Callable[[int, int], Awaitable[list[int]]], address: int, count: int
-    ) -> list[int]:
-        words = await self._request(lambda: read(address, count))
-        if len(words) != count:
-            self.traffic.failures += 1
-            await self._drop()
-            raise WrongProtocolError(f"{len(words)} registers came back, {count} were asked for")
-        return words
-
-    async def write_registers(self, address: int, words: list[int]) -> None:
-        """Write holding registers in one request (FC16). Raises as :meth:`_request`."""
-        await self._request(lambda: self._unit.write_registers(address, words))
-
-    async def close(self) -> None:
-        """Close the connection for good; waits for a request that is about to answer."""
-        self._closed = True
-        try:
-            await self._connection.close()
-        except ModbusError as err:
-            logging.getLogger(__name__).debug("closing the link: %s", err)
 
 
 class Codec(StrEnum):
@@ -228,8 +19,31 @@ class Codec(StrEnum):
     """IEEE 754, two registers, low word first."""
     UINT8 = "uint8"
     """One register, low byte; some firmware repeats it in the high byte."""
+    INT8 = "int8"
+    """One register, low byte."""
     UINT16 = "uint16"
     INT16 = "int16"
+    UINT32 = "uint32"
+    """Two registers, low word first."""
+    INT32 = "int32"
+    """Two registers, low word first."""
+    TEXT = "text"
+    """One register, two ASCII characters, the first in the high byte."""
+
+
+_TWO_WORDS: Final = frozenset({Codec.FLOAT32, Codec.UINT32, Codec.INT32})
+_LIMITS: Final[Mapping[Codec, tuple[int, int]]] = {
+    Codec.UINT8: (0, 254),
+    Codec.INT8: (-127, 127),
+    Codec.UINT16: (0, 65535),
+    Codec.INT16: (-32768, 32767),
+    Codec.UINT32: (0, 0xFFFF_FFFE),
+    Codec.INT32: (-0x7FFF_FFFF, 0x7FFF_FFFF),
+}
+"""What may be written."""
+
+HOLDINGS: Final = 0x10000
+"""Where holding registers begin in :attr:`Register.place`."""
 
 
 _PLAUSIBLE: Final[Mapping[Quantity, tuple[float, float]]] = {
@@ -278,7 +92,9 @@ class Register:
     address: int
     codec: Codec
     table: Table = "input"
-    """Of the documents: what the ledger and the cooldown name. Reads may use another."""
+    """Of the documents: what the ledger and the cooldown name."""
+    space: Table = "input"
+    """What it is read from: some devices show all they have as input registers."""
     scale: float = 1.0
     """Raw times scale is the value in the point's unit."""
     sentinels: frozenset[float] = frozenset()
@@ -298,17 +114,27 @@ class Register:
     @property
     def count(self) -> int:
         """Registers on the wire."""
-        return 2 if self.codec is Codec.FLOAT32 else 1
+        return 2 if self.codec in _TWO_WORDS else 1
 
     @property
     def end(self) -> int:
         """The last address."""
         return self.address + self.count - 1
 
+    @property
+    def place(self) -> int:
+        """The address, in one row with all others: input registers, then holding registers."""
+        return self.address + (HOLDINGS if self.space == "holding" else 0)
+
     def as_field(self) -> RegisterField[Any]:
         """Return the field that reads and writes it."""
-        if self.codec is Codec.FLOAT32:
-            return float32(self.address, word_order="little", writable=True, force_fc16=True)
+        match self.codec:
+            case Codec.FLOAT32:
+                return float32(self.address, word_order="little", writable=True, force_fc16=True)
+            case Codec.UINT32:
+                return uint32(self.address, word_order="little", writable=True, force_fc16=True)
+            case Codec.INT32:
+                return int32(self.address, word_order="little", writable=True, force_fc16=True)
         return integer(
             self.address,
             signed=self.codec is Codec.INT16,
@@ -322,10 +148,14 @@ class Register:
             return ABSENT
         if self.codec is Codec.UINT8:
             raw = int(raw) & 0xFF
+        elif self.codec is Codec.INT8:
+            raw = (int(raw) & 0xFF ^ 0x80) - 0x80
         if raw in self.sentinels or (not seen and raw in self.unset):
             return ABSENT
         if not math.isfinite(raw):
             return Implausible(raw)
+        if self.codec is Codec.TEXT:
+            return _text(int(raw))
         if self.convert is not None:
             value = self.convert(raw)
             return UnknownCode(int(raw)) if value is None else value
@@ -359,51 +189,18 @@ class Register:
             raw = value / self.scale
         if self.codec is Codec.FLOAT32:
             return list(self.as_field().encode(raw))
-        low, high = {
-            Codec.UINT8: (0, 254),
-            Codec.UINT16: (0, 65535),
-            Codec.INT16: (-32768, 32767),
-        }[self.codec]
-        if not low <= round(raw) <= high:
+        low, high = _LIMITS.get(self.codec, (0, -1))
+        number = round(raw)
+        if not low <= number <= high:
             raise ValueError(f"{value!r} does not fit into {self.codec} at {self.address}")
-        return [round(raw) & 0xFFFF]
+        if self.count == 2:
+            return [number & 0xFFFF, number >> 16 & 0xFFFF]
+        return [number & (0xFF if self.codec is Codec.INT8 else 0xFFFF)]
 
 
-async def explain(address: Address, err: DriverError, *, timeout: float = TIMEOUT) -> DriverError:
-    """Find out why a first contact failed, by one plain connection of its own.
-
-    Returns the more precise error, or ``err`` where nothing better is known: pymodbus
-    does not say whether a name failed, a port was closed or a web server answered.
-    """
-    if not isinstance(err, LinkError):
-        return err
-    loop = asyncio.get_running_loop()
-    try:
-        await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except OSError, UnicodeError:
-        return NameNotFoundError(f"{address.host} is not known on this network")
-    try:
-        async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(address.host, address.port)
-    except TimeoutError:
-        return NoAnswerError(f"{address.host} does not answer")
-    except OSError as refused:
-        if isinstance(refused, ConnectionRefusedError):
-            return LinkRefusedError(f"{address.host} refuses connections to port {address.port}")
-        return NoAnswerError(f"{address.host} cannot be reached: {refused.strerror}")
-    try:
-        # transaction 1, protocol 0, 6 bytes, unit, FC04, address 1000, 2 registers
-        writer.write(struct.pack(">HHHBBHH", 1, 0, 6, address.unit, 4, 1000, 2))
-        async with asyncio.timeout(timeout):
-            head = await reader.read(8)
-    except TimeoutError:
-        return NoAnswerError(f"{address.host} accepts connections but does not answer")
-    except OSError:
-        return LinkLostError(f"{address.host} closes the connection")
-    finally:
-        writer.transport.abort()
-    if not head:
-        return LinkLostError(f"{address.host} closes the connection")
-    if len(head) < 4 or head[2:4] != b"\0\0":
-        return WrongProtocolError(f"what answers at port {address.port} is not Modbus")
-    return err
+def _text(word: int) -> str | Absent | UnknownCode:
+    """Return the two characters of a word; blanks or dashes alone are no text."""
+    letters = bytes([word >> 8, word & 0xFF]).strip(b"\0 -")
+    if not letters:
+        return ABSENT
+    return letters.decode("ascii") if letters.isalnum() else UnknownCode(word)

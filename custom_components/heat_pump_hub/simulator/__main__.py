@@ -2,23 +2,30 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 import signal
 import sys
+from typing import Any, Final
 
+from .daikin import DaikinMachine
 from .faults import FaultProxy, FrameLength, modbus_frame
-from .idm import IdmServer
 from .idm_values import FEATURES, IdmMachine
 from .luxtronik import LuxtronikServer, luxtronik_frame
 from .luxtronik_values import LuxtronikMachine
+from .machines import Machine, circuits_of, server_of
+from .nibe import NibeMachine
+from .nibe_table import MODELS
 from .physics import HeatPumpModel
+from .server import RegisterServer
+
+FAMILIES: Final = ("idm", "luxtronik", "nibe", "daikin")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options. Raises ``SystemExit`` on a wrong one."""
     parser = argparse.ArgumentParser(prog="simulator", description=__doc__)
-    parser.add_argument("--family", choices=["idm", "luxtronik"], default="idm")
+    parser.add_argument("--family", choices=FAMILIES, default="idm")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--latency", type=float, default=0.0, help="ms a request")
@@ -29,12 +36,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--zones", default="", help="zone:rooms, as 1:3,2:6")
     parser.add_argument("--features", default="", help=f"more of: {', '.join(sorted(FEATURES))}")
     parser.add_argument("--navigator", choices=["2.0", "10", "1.7"], default="2.0")
+    parser.add_argument("--model", choices=MODELS, default=MODELS[0], help="of a NIBE")
     parser.add_argument("--read-back", type=float, default=15.0, help="longest delay, s")
     return parser.parse_args(arguments)
 
 
-def machine(options: argparse.Namespace) -> IdmMachine:
+def machine(options: argparse.Namespace) -> Machine:
     """Return the machine the options describe. Raises ``ValueError`` if it cannot be."""
+    if options.family == "nibe":
+        return NibeMachine(model=options.model, systems=options.circuits.lower())
+    if options.family == "daikin":
+        return DaikinMachine(additional="b" in options.circuits.lower())
     zones = dict(pair.split(":") for pair in options.zones.split(",") if pair)
     features = {name for name in options.features.split(",") if name}
     return IdmMachine(
@@ -46,43 +58,43 @@ def machine(options: argparse.Namespace) -> IdmMachine:
 
 
 def serving(
-    options: argparse.Namespace, model: HeatPumpModel
-) -> tuple[IdmServer | LuxtronikServer, FrameLength]:
-    """Return the server the options describe, and how its protocol is cut into frames."""
-    port = 0 if options.latency else options.port
+    options: argparse.Namespace,
+) -> tuple[str, Callable[[HeatPumpModel], RegisterServer | LuxtronikServer], FrameLength]:
+    """Return the model's circuits, how to make the server, and how its protocol is cut."""
+    shared: dict[str, Any] = {
+        "host": options.host,
+        "port": 0 if options.latency else options.port,
+        "speed": options.speed,
+        "seed": options.seed,
+    }
+    delay = (0.0, options.read_back)
     if options.family == "luxtronik":
-        luxtronik = LuxtronikServer(
-            model,
-            LuxtronikMachine(mixing=len(options.circuits) - 1),
-            host=options.host,
-            port=port,
-            speed=options.speed,
-            read_back_delay=(0.0, min(options.read_back, 1.0)),
-            seed=options.seed,
+        circuits = options.circuits.lower()
+        luxtronik = LuxtronikMachine(mixing=len(circuits) - 1)
+        return (
+            circuits,
+            lambda model: LuxtronikServer(model, luxtronik, read_back_delay=delay, **shared),
+            luxtronik_frame,
         )
-        return luxtronik, luxtronik_frame
-    idm = IdmServer(
-        model,
-        machine(options),
-        host=options.host,
-        port=port,
-        speed=options.speed,
-        read_back_delay=(0.0, options.read_back),
-        seed=options.seed,
+    fitted = machine(options)
+    return (
+        circuits_of(fitted),
+        lambda model: server_of(fitted, model, read_back_delay=delay, **shared),
+        modbus_frame,
     )
-    return idm, modbus_frame
 
 
 async def run(options: argparse.Namespace, stop: asyncio.Event) -> None:
     """Serve until ``stop``; print the port as soon as it listens."""
     start = options.start or datetime.now(UTC)
+    circuits, make, frame = serving(options)
     model = HeatPumpModel(
         options.seed,
         start if start.tzinfo is not None else start.replace(tzinfo=UTC),
-        circuits=options.circuits.lower(),
+        circuits=circuits,
         inner_step=2.0 if options.speed <= 5.0 else 10.0,
     )
-    server, frame = serving(options, model)
+    server = make(model)
     port = await server.start()
     proxy = FaultProxy(options.host, port, host=options.host, port=options.port, frame=frame)
     proxy.latency = options.latency

@@ -5,8 +5,8 @@ import contextlib
 from datetime import UTC, datetime
 import threading
 
-from .idm import IdmServer
 from .idm_values import IdmMachine
+from .machines import Machine, circuits_of, server_of
 from .physics import HeatPumpModel
 
 _WAIT = 10.0
@@ -14,7 +14,7 @@ _WAIT = 10.0
 
 
 class DemoHeatPump:
-    """An IDM heat pump on an ephemeral port of 127.0.0.1, in its own thread.
+    """A heat pump (an IDM unless told otherwise) on an ephemeral port of 127.0.0.1, in its own thread.
 
     :meth:`start` and :meth:`stop` block and are meant for an executor; nothing else here
     may be called from another thread.
@@ -26,7 +26,7 @@ class DemoHeatPump:
         seed: int = 1,
         speed: float = 1.0,
         start: datetime | None = None,
-        machine: IdmMachine | None = None,
+        machine: Machine | None = None,
         read_back_delay: tuple[float, float] = (0.0, 15.0),
         port: int = 0,
     ) -> None:
@@ -34,7 +34,7 @@ class DemoHeatPump:
         self._seed = seed
         self._speed = speed
         self._start = start
-        self._machine = machine or IdmMachine()
+        self._machine: Machine = machine or IdmMachine()
         self._read_back_delay = read_back_delay
         self._asked_port = port
         self._thread: threading.Thread | None = None
@@ -89,7 +89,7 @@ class DemoHeatPump:
         model = HeatPumpModel(
             self._seed,
             self._start or datetime.now(UTC),
-            circuits=self._machine.circuits.lower(),
+            circuits=circuits_of(self._machine),
             # Small steps look alive at the pace of the wall clock.
             inner_step=2.0 if self._speed <= 5.0 else 10.0,
         )
@@ -97,9 +97,9 @@ class DemoHeatPump:
         for _ in range(180):
             model.advance(60.0)
             await asyncio.sleep(0.001)
-        server = IdmServer(
-            model,
+        server = server_of(
             self._machine,
+            model,
             port=self._asked_port,
             speed=self._speed,
             read_back_delay=self._read_back_delay,

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+import ssl
 from typing import Final, override
 
 from pymodbus.constants import ExcCodes
@@ -17,11 +18,15 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.server.base import ModbusBaseServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
+from pymodbus.transport import CommParams, CommType
 
 _READS: Final = (3, 4)
 _WRITES: Final = (6, 16)
 _ATTEMPTS: Final = (5, 6, 15, 16, 22, 23)
 """Every function code that would change something."""
+_HOLDING: Final = (3, *_WRITES)
+HOLDINGS: Final = 0x10000
+"""Where holding registers begin, on machines that have them apart from input registers."""
 _KEPT = 20_000
 """Requests and writes remembered, so that a demo may run for a year."""
 
@@ -48,18 +53,29 @@ class Write:
 
 
 class RegisterServer(ABC):
-    """Serves one machine whose reads (3, 4) and writes (6, 16) share one space.
+    """Serves one machine: reads (3, 4) and writes (6, 16).
 
-    All methods belong to the server's event loop.
+    They share one space, or are ``separate``: then a machine knows its holding registers
+    (3, 6, 16) by their address plus :data:`HOLDINGS`. All methods belong to the server's
+    event loop.
     """
 
     def __init__(
-        self, *, host: str, port: int, unit: int, silent_unit: bool, max_read: int
+        self,
+        *,
+        host: str,
+        port: int,
+        unit: int,
+        silent_unit: bool,
+        max_read: int,
+        separate: bool = False,
+        sslctx: ssl.SSLContext | None = None,
     ) -> None:
         """Prepare; nothing listens before :meth:`start`.
 
         A request to another unit is answered with exception 11, or not at all if
         ``silent_unit``; a read of more than ``max_read`` registers with exception 3.
+        ``sslctx``: speak TLS.
         """
         self.unit = unit
         self.silent_unit = silent_unit
@@ -74,6 +90,8 @@ class RegisterServer(ABC):
         self._host = host
         self._asked_port = port
         self._max_read = max_read
+        self._separate = separate
+        self._sslctx = sslctx
         self._server: _TcpServer | None = None
         self._task: asyncio.Task[None] | None = None
         self._refused: dict[int, ExcCodes] = {}
@@ -116,12 +134,8 @@ class RegisterServer(ABC):
 
     async def start(self) -> int:
         """Listen and let time run; return the port. Raises ``OSError`` if it is taken."""
-        blocks = [
-            SimData(start, values=[0] * count, datatype=DataType.REGISTERS)
-            for start, count in _runs(self.defined())
-        ]
-        device = SimDevice(id=self.unit, simdata=blocks, action=self._act)
-        server = _TcpServer(self, device, (self._host, self._asked_port))
+        device = SimDevice(id=self.unit, simdata=self._blocks(), action=self._act)
+        server = _TcpServer(self, device, (self._host, self._asked_port), self._sslctx)
         try:
             await server.serve_forever(background=True)
         except RuntimeError as err:
@@ -129,6 +143,19 @@ class RegisterServer(ABC):
         self._server = server
         self._task = asyncio.create_task(self._keep_time())
         return self.port
+
+    def _blocks(
+        self,
+    ) -> list[SimData] | tuple[list[SimData], list[SimData], list[SimData], list[SimData]]:
+        """Return what pymodbus shall hold: one space, or bits, bits, holding and input."""
+        defined = set(self.defined())
+        if not self._separate:
+            return _registers(defined)
+        bits = SimData(0, values=[False] * 16, datatype=DataType.BITS)
+        holding = {place - HOLDINGS for place in defined if place >= HOLDINGS}
+        inputs = {place for place in defined if place < HOLDINGS}
+        # pymodbus wants at least one register in each
+        return [bits], [bits], _registers(holding or {0}), _registers(inputs or {0})
 
     async def stop(self) -> None:
         """Close the listener and every connection; once more does nothing."""
@@ -192,7 +219,8 @@ class RegisterServer(ABC):
             return ExceptionResponse(code, ExcCodes.GATEWAY_NO_RESPONSE)
         if self._refuse_all is not None:
             return ExceptionResponse(code, self._refuse_all)
-        touched = range(pdu.address, pdu.address + count)
+        place = self._place(code, pdu.address)
+        touched = range(place, place + count)
         if not self._crashing.isdisjoint(touched):
             raise ConnectionAbortedError
         if code not in (*_READS, *_WRITES):
@@ -217,6 +245,9 @@ class RegisterServer(ABC):
         self.writes.append(Write(datetime.now(UTC), pdu.address, words, code))
         return self.writes[-1]
 
+    def _place(self, function_code: int, address: int) -> int:
+        return address + (HOLDINGS if self._separate and function_code in _HOLDING else 0)
+
     async def _act(
         self,
         function_code: int,
@@ -227,18 +258,19 @@ class RegisterServer(ABC):
         values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         """Read or write; called by pymodbus before it looks at its own registers."""
+        place = self._place(function_code, address)
         for refused, code in self._refused.items():
-            if address <= refused < address + count:
+            if place <= refused < place + count:
                 return code
         if values is not None:
-            return self.store(address, tuple(int(word) for word in values))
+            return self.store(place, tuple(int(word) for word in values))
         if function_code == 6:
             # The echo of a single write: what pymodbus has just put there.
             return None
         if not 1 <= count <= self._max_read:
             return ExcCodes.ILLEGAL_VALUE
         self.tick()
-        words = self.load(address, count)
+        words = self.load(place, count)
         if isinstance(words, ExcCodes):
             return words
         offset = address - start_address
@@ -249,8 +281,19 @@ class RegisterServer(ABC):
 class _TcpServer(ModbusTcpServer):
     """pymodbus' server, with our handler behind every connection."""
 
-    def __init__(self, owner: RegisterServer, device: SimDevice, address: tuple[str, int]) -> None:
+    def __init__(
+        self,
+        owner: RegisterServer,
+        device: SimDevice,
+        address: tuple[str, int],
+        sslctx: ssl.SSLContext | None,
+    ) -> None:
         """Serve ``device`` at ``address``."""
+        if sslctx is not None:
+            # where pymodbus' own TLS server keeps it
+            self.tls_setup = CommParams(
+                comm_type=CommType.TLS, comm_name="tls", reconnect_delay=0.0, sslctx=sslctx
+            )
         super().__init__(device, address=address)
         self.owner = owner
 
@@ -293,6 +336,14 @@ class _Handler(ServerRequestHandler):
         response.transaction_id = pdu.transaction_id
         response.dev_id = pdu.dev_id
         self.server_send(response, self.last_addr)  # type: ignore[no-untyped-call]
+
+
+def _registers(addresses: Iterable[int]) -> list[SimData]:
+    """Return blocks of zeros at these addresses."""
+    return [
+        SimData(start, values=[0] * count, datatype=DataType.REGISTERS)
+        for start, count in _runs(addresses)
+    ]
 
 
 def _runs(addresses: Iterable[int]) -> list[tuple[int, int]]:
