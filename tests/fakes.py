@@ -12,6 +12,10 @@ from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.test_util.aiohttp import (
+    AiohttpClientMocker,
+    AiohttpClientMockResponse,
+)
 
 from custom_components.heat_pump_hub.const import DOMAIN
 from custom_components.heat_pump_hub.drivers.driver import (
@@ -328,3 +332,25 @@ def state(hass: HomeAssistant, platform: str, key: str) -> str:
 def unavailable(hass: HomeAssistant) -> set[str]:
     """Return the entities that are unavailable."""
     return {s.entity_id for s in hass.states.async_all() if s.state == STATE_UNAVAILABLE}
+
+
+HISTORY_URL = "http://victoria:8428"
+
+
+def history_server(
+    mock: AiohttpClientMocker, *, flags: str = '-dedup.minScrapeInterval="1ms"', **answer: Any
+) -> None:
+    """Be a VictoriaMetrics at :data:`HISTORY_URL` that answers writes as told, 204 by default.
+
+    Canaries are found there, and nothing else is asked about by a test that is short.
+    """
+    mock.clear_requests()
+    mock.post(f"{HISTORY_URL}/api/v1/import", **({"status": 204} | answer))
+
+    async def query(method: str, url: Any, _data: Any) -> AiohttpClientMockResponse:
+        metric = {"coding": "zstd"}
+        result = {"data": {"result": [{"metric": metric, "value": [0, "1"]}]}}
+        return AiohttpClientMockResponse(method, url, json=result)
+
+    mock.get(f"{HISTORY_URL}/api/v1/query", side_effect=query)
+    mock.get(f"{HISTORY_URL}/flags", text=flags)

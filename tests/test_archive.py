@@ -4,26 +4,35 @@ import asyncio
 from collections.abc import Generator
 from datetime import timedelta
 import json
+from pathlib import Path
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_UNKNOWN, Platform
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 
-from custom_components.heat_pump_hub import archive
-from custom_components.heat_pump_hub.archive import DATA_WRITERS
+from custom_components.heat_pump_hub import archive, backup
 from custom_components.heat_pump_hub.const import DOMAIN
+from custom_components.heat_pump_hub.history.codec import decompress
+from custom_components.heat_pump_hub.journals import DATA_JOURNALS
 
-from .fakes import POINTS, FakeFamily, families, make_entry, set_up, state
+from .fakes import (
+    HISTORY_URL,
+    POINTS,
+    FakeFamily,
+    families,
+    history_server,
+    make_entry,
+    set_up,
+    state,
+)
 
-URL = "http://victoria:8428"
-IMPORT = f"{URL}/api/v1/import"
-HISTORY = {"history_url": URL, "history_username": "owner", "history_password": "secret"}
+HISTORY = {"history_url": HISTORY_URL, "history_username": "owner", "history_password": "secret"}
 
 
 @pytest.fixture
@@ -35,7 +44,7 @@ def fake() -> Generator[FakeFamily]:
 
 @pytest.fixture
 def server(aioclient_mock: AiohttpClientMocker) -> AiohttpClientMocker:
-    aioclient_mock.post(IMPORT, status=204)
+    history_server(aioclient_mock)
     return aioclient_mock
 
 
@@ -47,9 +56,11 @@ def second(**data: Any) -> MockConfigEntry:
 
 def lines(server: AiohttpClientMocker) -> list[dict[str, Any]]:
     return [
-        json.loads(line)
+        line
         for _, _, body, _ in server.mock_calls
-        for line in (body or b"").splitlines()
+        if body
+        for line in map(json.loads, decompress(body).splitlines())
+        if line["metric"]["__name__"] != "heatpump_hub_canary"
     ]
 
 
@@ -59,7 +70,7 @@ def names(server: AiohttpClientMocker) -> set[str]:
 
 async def sent(hass: HomeAssistant) -> None:
     """Let the writers work off what they have."""
-    for _ in range(10):
+    for _ in range(30):
         await asyncio.sleep(0)
     await hass.async_block_till_done()
 
@@ -172,13 +183,12 @@ async def test_another_user_means_another_writer(
 async def test_a_rejected_password_starts_one_reauth(
     hass: HomeAssistant, fake: FakeFamily, aioclient_mock: AiohttpClientMocker
 ) -> None:
-    aioclient_mock.post(IMPORT, status=204)
+    history_server(aioclient_mock)
     entries = make_entry(data=HISTORY), second(**HISTORY)
     for entry in entries:
         await set_up(hass, entry)
     await poll(hass, *entries)
-    aioclient_mock.clear_requests()
-    aioclient_mock.post(IMPORT, status=401)
+    history_server(aioclient_mock, status=401)
     await poll(hass, *entries)
     await poll(hass, *entries)
     assert [entry.state for entry in entries] == [ConfigEntryState.LOADED] * 2
@@ -191,34 +201,30 @@ async def test_a_rejected_password_starts_one_reauth(
 async def test_what_was_not_taken_waits_for_new_credentials(
     hass: HomeAssistant, fake: FakeFamily, aioclient_mock: AiohttpClientMocker
 ) -> None:
-    aioclient_mock.post(IMPORT, status=401)
+    history_server(aioclient_mock, status=401)
     entry = make_entry(data=HISTORY)
     await set_up(hass, entry)
     await poll(hass, entry)
     first = entry.runtime_data.coordinator.data.time
     hass.config_entries.async_update_entry(entry, data={**entry.data, "history_password": "better"})
     await hass.config_entries.async_unload(entry.entry_id)
-    assert hass.data[DATA_WRITERS].parked
-    aioclient_mock.clear_requests()
-    aioclient_mock.post(IMPORT, status=204)
+    history_server(aioclient_mock, status=204)
     await hass.config_entries.async_setup(entry.entry_id)
     await sent(hass)
     times = {time for line in lines(aioclient_mock) for time in line["timestamps"]}
     assert int(first.timestamp() * 1000) in times
-    assert not hass.data[DATA_WRITERS].parked
     await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_new_credentials_of_one_serve_all_that_share_the_writer(
     hass: HomeAssistant, fake: FakeFamily, aioclient_mock: AiohttpClientMocker
 ) -> None:
-    aioclient_mock.post(IMPORT, status=401)
+    history_server(aioclient_mock, status=401)
     entries = make_entry(data=HISTORY), second(**HISTORY)
     for entry in entries:
         await set_up(hass, entry)
     await sent(hass)
-    aioclient_mock.clear_requests()
-    aioclient_mock.post(IMPORT, status=204)
+    history_server(aioclient_mock, status=204)
     hass.config_entries.async_update_entry(
         entries[0], data={**entries[0].data, "history_password": "better"}
     )
@@ -238,7 +244,6 @@ async def test_an_unload_sends_what_waits(
     assert entry.runtime_data.archive.stats.queued_samples > 0
     await hass.config_entries.async_unload(entry.entry_id)
     assert "heatpump_outdoor_temperature" in names(server)
-    assert not hass.data[DATA_WRITERS].parked
 
 
 async def test_an_address_that_is_none_costs_only_the_history(
@@ -257,16 +262,25 @@ async def test_its_sensors_are_there_for_those_who_enable_them(
     registry = er.async_get(hass)
     entry = make_entry(data=HISTORY)
     await set_up(hass, entry)
-    for key in ("history_backlog", "history_last_stored"):
+    for key in (
+        "history_backlog",
+        "history_last_stored",
+        "history_oldest",
+        "history_verified",
+        "history_dropped",
+    ):
         found = registry.async_get_entity_id("sensor", DOMAIN, f"idm_{key}")
         assert found is not None
         assert registry.entities[found].disabled_by is er.RegistryEntryDisabler.INTEGRATION
         registry.async_update_entity(found, disabled_by=None)
     await hass.config_entries.async_reload(entry.entry_id)
     await sent(hass)
-    assert state(hass, "sensor", "history_last_stored") == STATE_UNKNOWN
     await poll(hass, entry)
     assert state(hass, "sensor", "history_backlog") == "0"
+    # It shows what waits at the moment of a poll, which is sent right after it.
+    assert state(hass, "sensor", "history_oldest") == STATE_UNKNOWN
+    assert state(hass, "sensor", "history_verified") == STATE_UNKNOWN
+    assert state(hass, "sensor", "history_dropped") == "0"
     stored = dt_util.parse_datetime(state(hass, "sensor", "history_last_stored"))
     assert stored is not None
     assert dt_util.utcnow() - stored < timedelta(minutes=1)
@@ -280,10 +294,149 @@ async def test_a_stop_does_not_wait_for_a_server_that_is_away(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(archive, "FLUSH_TIMEOUT", 0.01)
-    aioclient_mock.post(IMPORT, side_effect=silent)
+    history_server(aioclient_mock, side_effect=silent)
     entry = make_entry(data=HISTORY)
     await set_up(hass, entry)
     await sent(hass)
     await hass.async_stop(force=True)
     assert fake.driver.closed
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=1))
+
+
+def journal_file(hass: HomeAssistant, entry: MockConfigEntry) -> Path:
+    return Path(hass.config.path("heat_pump_hub", "journal", f"{entry.entry_id}.sqlite"))
+
+
+def repairs(hass: HomeAssistant) -> set[str]:
+    return {
+        str(issue.translation_key)
+        for (domain, _), issue in ir.async_get(hass).issues.items()
+        if domain == DOMAIN
+    }
+
+
+async def test_what_the_server_had_not_taken_outlives_a_restart(
+    hass: HomeAssistant, fake: FakeFamily, aioclient_mock: AiohttpClientMocker
+) -> None:
+    history_server(aioclient_mock, status=503)
+    entry = make_entry(data=HISTORY)
+    await set_up(hass, entry)
+    await poll(hass, entry)
+    waiting = entry.runtime_data.archive.stats.queued_samples
+    assert waiting > 20
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert DATA_JOURNALS in hass.data
+    assert not hass.data[DATA_JOURNALS]
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.runtime_data.archive.stats.queued_samples >= waiting
+    history_server(aioclient_mock)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_heat_pump_without_a_server_has_a_journal_too(
+    hass: HomeAssistant, fake: FakeFamily
+) -> None:
+    entry = make_entry()
+    await set_up(hass, entry)
+    await poll(hass, entry)
+    first = entry.runtime_data.coordinator.data
+    await hass.config_entries.async_reload(entry.entry_id)
+    journal = entry.runtime_data.journal
+    found = [one async for one in journal.snapshots(first.time - timedelta(minutes=1), first.time)]
+    assert found[-1].values["outdoor_temperature"] == 3.5
+    assert found[-1].values["operating_mode"] == "comfort"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_removed_heat_pump_leaves_no_journal_and_no_repair(
+    hass: HomeAssistant, fake: FakeFamily
+) -> None:
+    entry = make_entry()
+    path = journal_file(hass, entry)
+    await hass.async_add_executor_job(lambda: path.parent.mkdir(parents=True, exist_ok=True))
+    await hass.async_add_executor_job(path.write_bytes, b"no database " * 999)
+    await set_up(hass, entry)
+    assert repairs(hass) == {"journal_damaged"}
+    assert len(await hass.async_add_executor_job(lambda: list(path.parent.glob("*damaged*")))) == 1
+    # The next start finds nothing wrong any more.
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert repairs(hass) == set()
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert await hass.async_add_executor_job(lambda: list(path.parent.iterdir())) == []
+
+
+async def test_a_backup_gets_whole_journals(hass: HomeAssistant, fake: FakeFamily) -> None:
+    entry = make_entry()
+    await set_up(hass, entry)
+    await backup.async_pre_backup(hass)
+    path = journal_file(hass, entry)
+    names = await hass.async_add_executor_job(
+        lambda: [one.name for one in path.parent.glob(f"{path.name}*")]
+    )
+    assert names == [path.name]
+    assert entry.runtime_data.journal.paused
+    await backup.async_post_backup(hass)
+    assert not entry.runtime_data.journal.paused
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_backup_without_heat_pumps(hass: HomeAssistant) -> None:
+    await backup.async_pre_backup(hass)
+    await backup.async_post_backup(hass)
+
+
+async def test_a_repair_of_a_shared_writer_goes_on_with_who_stays(
+    hass: HomeAssistant, fake: FakeFamily, aioclient_mock: AiohttpClientMocker
+) -> None:
+    history_server(aioclient_mock, flags='-dedup.minScrapeInterval="0s"')
+    entries = make_entry(data=HISTORY), second(**HISTORY)
+    for entry in entries:
+        await set_up(hass, entry)
+    await poll(hass, *entries)
+
+    def told() -> list[str]:
+        return [
+            entry.title
+            for entry in entries
+            if (DOMAIN, f"history_no_deduplication_{entry.entry_id}") in ir.async_get(hass).issues
+        ]
+
+    assert told() == ["Cellar"]
+    await hass.config_entries.async_unload(entries[0].entry_id)
+    assert told() == ["Barn"]
+    await hass.config_entries.async_unload(entries[1].entry_id)
+    assert told() == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"history_tenant": "7"},
+        {"history_username": None, "history_password": "token"},
+        {"history_username": None, "history_password": "another"},
+    ],
+)
+async def test_another_tenant_or_token_means_another_writer(
+    hass: HomeAssistant, fake: FakeFamily, server: AiohttpClientMocker, other: dict[str, Any]
+) -> None:
+    server.post(f"{HISTORY_URL}/insert/7/prometheus/api/v1/import", status=204)
+    server.get(f"{HISTORY_URL}/select/7/prometheus/api/v1/query", status=404)
+    one = HISTORY | {"history_username": None, "history_password": "one token"}
+    entries = make_entry(data=one), second(**HISTORY | other)
+    for entry in entries:
+        await set_up(hass, entry)
+    await poll(hass, *entries)
+    first, another = (entry.runtime_data.archive for entry in entries)
+    assert first._writer is not another._writer
+    for entry in entries:
+        await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_tenant_that_is_none_costs_only_the_history(
+    hass: HomeAssistant, fake: FakeFamily
+) -> None:
+    entry = make_entry(data=HISTORY | {"history_tenant": "seven"})
+    await set_up(hass, entry)
+    assert entry.state is ConfigEntryState.LOADED
+    assert entry.runtime_data.archive is None
+    await hass.config_entries.async_unload(entry.entry_id)

@@ -82,6 +82,7 @@ OPTIONS = {
     "allow_control": True,
     "cooldown": 300,
     "history_names": "canonical",
+    "journal_days": 14,
     "history_everything": False,
 }
 
@@ -608,6 +609,7 @@ async def test_history_errors_are_told_and_the_form_can_be_sent_again(
         "history_url": URL,
         "history_names": "forerunner",
         **LOGIN,
+        "history_tenant": None,
         "history_verify_ssl": True,
     }
     history_check.side_effect = None
@@ -871,6 +873,7 @@ async def test_reconfigure_changes_address_parts_and_history(
         "history_url": None,
         "history_username": None,
         "history_password": None,
+        "history_tenant": None,
         "history_verify_ssl": True,
     }
 
@@ -926,6 +929,7 @@ async def test_stored_password_stays_with_its_user(
         "history_url": URL,
         "history_username": "owner",
         "history_password": None,
+        "history_tenant": None,
         "history_verify_ssl": False,
     }
 
@@ -1120,12 +1124,14 @@ async def test_options(hass: HomeAssistant, setup_entry: AsyncMock) -> None:
         "cooldown": 3600,
         "history_names": "forerunner",
         "history_everything": True,
+        "journal_days": 30,
     }
     result = await hass.config_entries.options.async_configure(form["flow_id"], chosen)
     await hass.async_block_till_done()
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert entry.options == chosen
     assert isinstance(entry.options["interval"], int)
+    assert isinstance(entry.options["journal_days"], int)
     assert setup_entry.await_count == 2
 
 

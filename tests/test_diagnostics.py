@@ -1,21 +1,22 @@
 """What an owner attaches to a report, and what must not be in it."""
 
 from collections.abc import Generator
+from dataclasses import replace
 import json
+from unittest.mock import patch
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.json import json_dumps
 import pytest
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 
+from custom_components.heat_pump_hub.archive import Archive
 from custom_components.heat_pump_hub.diagnostics import async_get_config_entry_diagnostics
 from custom_components.heat_pump_hub.drivers.driver import NoAnswerError
 from custom_components.heat_pump_hub.drivers.points import Failure
 from custom_components.heat_pump_hub.system_health import async_register, system_health_info
 
-from .fakes import FakeFamily, entity_id, families, make_entry, set_up
-
-URL = "http://victoria.example:8428"
+from .fakes import HISTORY_URL, FakeFamily, entity_id, families, history_server, make_entry, set_up
 
 
 @pytest.fixture
@@ -28,13 +29,13 @@ def fake() -> Generator[FakeFamily]:
 async def test_it_tells_everything_but_addresses_and_secrets(
     hass: HomeAssistant, fake: FakeFamily, aioclient_mock: AiohttpClientMocker
 ) -> None:
-    aioclient_mock.post(f"{URL}/api/v1/import", status=500, text=f"broken at {URL}")
+    history_server(aioclient_mock, status=500, text=f"broken at {HISTORY_URL}")
     entry = make_entry(
         title="SN4711 cellar",
         data={
             "identity": "SN4711",
             "fingerprint": {"serial": "SN4711"},
-            "history_url": URL,
+            "history_url": HISTORY_URL,
             "history_username": "owner",
             "history_password": "secret",
         },
@@ -62,6 +63,7 @@ async def test_it_tells_everything_but_addresses_and_secrets(
     assert (data["poll"]["success"], data["poll"]["error"]) == (False, "NoAnswerError")
     assert [write["key"] for write in data["writes"]] == ["dhw_boost"]
     assert data["history"]["last_error"] in {True, False}
+    assert data["journal"]["waiting"] > 0
     assert data["detector"]["verdict"] is None
     await hass.config_entries.async_unload(entry.entry_id)
 
@@ -79,14 +81,16 @@ async def test_it_is_complete_without_history_and_errors(
 async def test_system_health_has_a_line_a_heat_pump(
     hass: HomeAssistant, fake: FakeFamily, aioclient_mock: AiohttpClientMocker
 ) -> None:
-    aioclient_mock.post(f"{URL}/api/v1/import", status=204)
+    history_server(aioclient_mock)
     assert await system_health_info(hass) == {
         "last_poll": "–",
         "history_backlog": "–",
+        "history_verified": "–",
+        "history_dropped": "–",
         "writes_blocked": "–",
     }
     entries = (
-        make_entry(data={"history_url": URL}),
+        make_entry(data={"history_url": HISTORY_URL}),
         make_entry(entry_id="02SECOND", title="Barn", unique_id="two", data={"identity": "two"}),
     )
     for entry in entries:
@@ -98,9 +102,28 @@ async def test_system_health_has_a_line_a_heat_pump(
     assert info["last_poll"] == f"Cellar: {times[0]}; Barn: {times[1]} (!)"
     assert info["history_backlog"].startswith("Cellar: ")
     assert info["history_backlog"].endswith("; Barn: –")
+    assert info["history_verified"] == "Cellar: –; Barn: –"
+    assert info["history_dropped"] == "Cellar: 0; Barn: –"
     assert info["writes_blocked"] == "Cellar: 0; Barn: 0"
     for entry in entries:
         await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_system_health_tells_times(
+    hass: HomeAssistant, fake: FakeFamily, aioclient_mock: AiohttpClientMocker
+) -> None:
+    history_server(aioclient_mock)
+    entry = make_entry(data={"history_url": HISTORY_URL})
+    await set_up(hass, entry)
+    archive = entry.runtime_data.archive
+    assert archive is not None
+    stats = replace(archive.stats, queued_samples=7, oldest=1_000, last_verified=2_500, dropped=3)
+    with patch.object(Archive, "stats", stats):
+        info = await system_health_info(hass)
+    assert info["history_backlog"] == "Cellar: 7 (1970-01-01T00:00:01+00:00)"
+    assert info["history_verified"] == "Cellar: 1970-01-01T00:00:02+00:00"
+    assert info["history_dropped"] == "Cellar: 3"
+    await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_system_health_is_registered(hass: HomeAssistant) -> None:

@@ -28,7 +28,7 @@ from custom_components.heat_pump_hub.drivers.luxtronik import FAMILY as LUXTRONI
 from custom_components.heat_pump_hub.drivers.luxtronik.firmware import version
 from custom_components.heat_pump_hub.drivers.points import Wear
 from custom_components.heat_pump_hub.flow_fields import DEMO_INTERVAL
-from custom_components.heat_pump_hub.history import outbox, shipper
+from custom_components.heat_pump_hub.history import feed, journal, outbox, shipper
 
 from .drivers.test_registers import EVERYTHING
 from .fakes import FakeFamily, families, make_entry, set_up
@@ -191,6 +191,10 @@ def test_set_up_fields_are_described() -> None:
         (const.CONF_COOLDOWN, "{} to {} s".format(*const.COOLDOWN_RANGE)),
         (const.CONF_COOLDOWN, f"| {const.DEFAULT_COOLDOWN} s |"),
         (const.CONF_ALLOW_CONTROL, "on, off | on |"),
+        (
+            const.CONF_JOURNAL_DAYS,
+            "{} to {} d | {} d |".format(*journal.DAYS_RANGE, journal.DAYS),
+        ),
         (const.CONF_HISTORY_EVERYTHING, "on, off | off |"),
         (const.CONF_HISTORY_EVERYTHING, f" {len(list(idm_points.registers(EVERYTHING)))}."),
         (const.CONF_HISTORY_NAMES, "Heat Pump Hub, forerunner | Heat Pump Hub |"),
@@ -245,13 +249,28 @@ NUMBERS = {
             f" {blocks.STRIKE_EVERY.total_seconds() / 60:g} minutes apart"
         ),
     ),
-    "queue": (
+    "hold": ("README.md", f"{shipper.HOLD:g} s later the samples of every series are counted"),
+    "hold of the history": ("docs/history.md", f"held for {shipper.HOLD:g} s after the answer"),
+    "journal": ("README.md", f"not verified {outbox.SPILL_AFTER:g} s after it was read"),
+    "both die": ("README.md", f"at most the last {outbox.SPILL_AFTER:g} s are lost"),
+    "joined": (
         "README.md",
-        f"at most {outbox.LIMIT_SAMPLES:,} samples or {outbox.LIMIT_BYTES >> 20} MiB",
+        f"{feed.JOINED_POLLS * FAMILY.interval / 60:g} minutes once the server is away",
     ),
-    "queue of the history": (
+    "days of the journal": (
+        "README.md",
+        f"keeps {journal.DAYS} days by default and at most {outbox.LIMIT_BYTES >> 20} MiB",
+    ),
+    "size of the journal": (
         "docs/history.md",
-        f"at most {outbox.LIMIT_SAMPLES:,} samples or {outbox.LIMIT_BYTES >> 20} MiB",
+        "{} days (*Days in the journal*, {} to {}), at most {} MiB".format(
+            journal.DAYS, *journal.DAYS_RANGE, journal.LIMIT_RECORD >> 20
+        ),
+    ),
+    "memory": ("docs/history.md", f"at most {outbox.LIMIT_MEMORY >> 20} MiB, and a repair"),
+    "record": (
+        "docs/history.md",
+        f"every {journal.BATCH_POLLS} polls or {journal.BATCH_SECONDS / 60:g} minutes",
     ),
     "attempts": (
         "docs/history.md",

@@ -34,7 +34,18 @@ from custom_components.heat_pump_hub.drivers.driver import (
 from custom_components.heat_pump_hub.drivers.points import Tier
 from custom_components.heat_pump_hub.guard_file import GuardFile
 
-from .fakes import POINTS, FakeDriver, FakeFamily, entity_id, families, make_entry, set_up, state
+from .fakes import (
+    HISTORY_URL,
+    POINTS,
+    FakeDriver,
+    FakeFamily,
+    entity_id,
+    families,
+    history_server,
+    make_entry,
+    set_up,
+    state,
+)
 
 
 @pytest.fixture
@@ -74,8 +85,8 @@ async def test_unique_ids_never_change(
     snapshot: SnapshotAssertion,
     aioclient_mock: AiohttpClientMocker,
 ) -> None:
-    aioclient_mock.post("http://victoria:8428/api/v1/import", status=204)
-    await set_up(hass, make_entry(data={"history_url": "http://victoria:8428"}))
+    history_server(aioclient_mock)
+    await set_up(hass, make_entry(data={"history_url": HISTORY_URL}))
     entities = er.async_entries_for_config_entry(er.async_get(hass), make_entry().entry_id)
     devices = dr.async_get(hass)
 

@@ -42,6 +42,7 @@ from .drivers import family
 from .drivers.driver import Address, Driver, Family, Layout
 from .drivers.points import Snapshot, Tier, Wear, is_canonical
 from .guard_file import GuardFile
+from .journals import async_close_journal, async_open_journal, async_remove_journal
 
 if TYPE_CHECKING:
     from .simulator.demo import DemoHeatPump
@@ -61,8 +62,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool:
         entry.runtime_data = data = await _async_assemble(hass, entry, stack)
         await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
         data.teardown = stack.pop_all()
+    data.journal.keys = _archived_keys(hass, entry)
     if data.archive is not None:
-        data.archive.keys = _archived_keys(hass, entry)
+        data.archive.keys = data.journal.keys
     data.coordinator.start()
     data.anomaly.start()
     # Entries are not unloaded when Home Assistant stops.
@@ -81,6 +83,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool
 async def async_remove_entry(hass: HomeAssistant, entry: HubConfigEntry) -> None:
     """Delete what was stored for a heat pump; its series on a history server stay."""
     await GuardFile(hass, entry.entry_id).async_remove()
+    await async_remove_journal(hass, entry)
     for kind in STORES:
         await _store(hass, entry, kind).async_remove()
     if not hass.config_entries.async_entries(DOMAIN):
@@ -131,7 +134,10 @@ async def _async_assemble(
             cyclic.register(key)
     stack.push_async_callback(_async_make_safe, entry, cyclic)
 
-    archive = async_open_archive(hass, entry, driver, identity)
+    journal = await async_open_journal(hass, entry, identity, executor)
+    stack.push_async_callback(async_close_journal, hass, entry, journal)
+    coordinator.consumers.append(journal.take)
+    archive = async_open_archive(hass, entry, driver, identity, journal.outbox)
     if archive is not None:
         stack.push_async_callback(archive.async_close)
         coordinator.consumers.append(archive.take)
@@ -154,6 +160,7 @@ async def _async_assemble(
         coordinator=coordinator,
         guard=guard,
         anomaly=anomaly,
+        journal=journal,
         archive=archive,
         devices=async_register_devices(
             hass, entry, identity, (point.part for point in driver.points.values())

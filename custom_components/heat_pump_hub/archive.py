@@ -1,9 +1,11 @@
 """Home Assistant's side of the history: one writer for all heat pumps of a server and user."""
 
-from asyncio import CancelledError, Task
+import asyncio
+from asyncio import Task
 from collections.abc import Container
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -14,6 +16,7 @@ from homeassistant.util.hass_dict import HassKey
 from .const import (
     CONF_HISTORY_NAMES,
     CONF_HISTORY_PASSWORD,
+    CONF_HISTORY_TENANT,
     CONF_HISTORY_URL,
     CONF_HISTORY_USERNAME,
     CONF_HISTORY_VERIFY_SSL,
@@ -25,16 +28,19 @@ from .const import (
 )
 from .drivers.driver import Driver
 from .drivers.points import Snapshot
+from .history.feed import Feed
 from .history.forerunner import forerunner
-from .history.outbox import MemoryOutbox
+from .history.outbox import Outbox
 from .history.series import Encoder, canonical
-from .history.shipper import Shipper, Stats, WriterPool
-from .history.victoriametrics import InvalidUrlError, VictoriaMetrics
+from .history.shipper import Shipper, Stats, Trouble, WriterPool
+from .history.victoriametrics import InvalidTenantError, InvalidUrlError, VictoriaMetrics
+from .journals import async_tell
 
 FLUSH_TIMEOUT: Final = 5.0
 """Seconds an unload or a stop waits for the server."""
 
-type WriterKey = tuple[str, str | None]
+type WriterKey = tuple[str, str | None, str | None]
+"""Address, tenant and user; of a token, which has no user, a fingerprint."""
 
 
 @dataclass(slots=True)
@@ -42,22 +48,13 @@ class Writer:
     """A shipper, the task it runs in, and the entries that use it."""
 
     shipper: Shipper
-    outbox: MemoryOutbox
     task: Task[None]
     password: str | None
     entries: list[ConfigEntry] = field(default_factory=list)
+    troubles: dict[Trouble, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Writers:
-    """Everything about history that outlives a single entry."""
-
-    pool: WriterPool[WriterKey, Writer] = field(default_factory=WriterPool)
-    parked: dict[WriterKey, MemoryOutbox] = field(default_factory=dict)
-    """What a server had not taken when its last entry was unloaded; a reload goes on with it."""
-
-
-DATA_WRITERS: HassKey[Writers] = HassKey(f"{DOMAIN}_writers")
+DATA_WRITERS: HassKey[WriterPool[WriterKey, Writer]] = HassKey(f"{DOMAIN}_writers")
 
 
 class Archive:
@@ -69,17 +66,27 @@ class Archive:
         entry: ConfigEntry,
         key: WriterKey,
         writer: Writer,
-        encoder: Encoder,
+        feed: Feed,
+        outbox: Outbox,
     ) -> None:
         """Join a writer; use :func:`async_open_archive`."""
         self._hass = hass
         self._entry = entry
         self._key = key
         self._writer = writer
-        self._encoder = encoder
-        self.keys: Container[str] | None = ()
-        """Which points are sent; ``None``: all."""
+        self._feed = feed
+        self._outbox = outbox
         writer.entries.append(entry)
+        writer.shipper.attach(outbox)
+
+    @property
+    def keys(self) -> Container[str] | None:
+        """Which points are sent; ``None``: all."""
+        return self._feed.keys
+
+    @keys.setter
+    def keys(self, keys: Container[str] | None) -> None:
+        self._feed.keys = keys
 
     @property
     def stats(self) -> Stats:
@@ -89,59 +96,78 @@ class Archive:
     @callback
     def take(self, snapshot: Snapshot) -> None:
         """Send a snapshot, as soon as the server takes it."""
-        for frame in self._encoder.encode((snapshot,), self.keys):
-            self._writer.shipper.put(frame)
+        self._feed.take(snapshot)
 
     async def async_close(self) -> None:
-        """Leave the writer; the last one flushes it, and keeps what the server did not take."""
-        writers = self._hass.data[DATA_WRITERS]
-        self._writer.entries.remove(self._entry)
-        if (writer := writers.pool.release(self._key)) is None:
-            return
-        writer.task.cancel()
-        with suppress(CancelledError):
-            await writer.task
+        """Leave the writer, which flushes what it has; what is left stays in the journal."""
+        writer = self._writer
         if not await writer.shipper.flush(FLUSH_TIMEOUT):
-            LOGGER.warning("%d samples of history wait for their server", writer.outbox.samples)
-            writers.parked[self._key] = writer.outbox
+            LOGGER.info("%d samples of history wait in the journal", self._outbox.samples)
+        writer.shipper.detach(self._outbox)
+        self._report({})
+        writer.entries.remove(self._entry)
+        for other in writer.entries[:1]:
+            for trouble, details in writer.troubles.items():
+                async_tell(self._hass, other, trouble, details)
+        if self._hass.data[DATA_WRITERS].release(self._key) is not None:
+            writer.task.cancel()
+            with suppress(asyncio.CancelledError):
+                await writer.task
+
+    @callback
+    def _report(self, troubles: dict[Trouble, str]) -> None:
+        for trouble in Trouble:
+            async_tell(self._hass, self._entry, trouble, troubles.get(trouble))
 
 
 @callback
 def async_open_archive(
-    hass: HomeAssistant, entry: ConfigEntry, driver: Driver, identity: str
+    hass: HomeAssistant, entry: ConfigEntry, driver: Driver, identity: str, outbox: Outbox
 ) -> Archive | None:
     """Return the archive of a heat pump; ``None`` if its owner wants none."""
     if not (url := entry.data.get(CONF_HISTORY_URL)):
         return None
     username = entry.data.get(CONF_HISTORY_USERNAME) or None
     password = entry.data.get(CONF_HISTORY_PASSWORD) or None
+    tenant = entry.data.get(CONF_HISTORY_TENANT) or None
     try:
         server = VictoriaMetrics(
             async_get_clientsession(hass, verify_ssl=entry.data.get(CONF_HISTORY_VERIFY_SSL, True)),
             url,
             username=username,
             password=password,
+            tenant=tenant,
         )
-    except InvalidUrlError as error:
+    except (InvalidUrlError, InvalidTenantError) as error:
         # Data of a heat pump is worth having without its history.
         LOGGER.error("%s: no history: %s", entry.title, error)
         return None
-    key = (server.url, username)
-    writers = hass.data.setdefault(DATA_WRITERS, Writers())
+    user = username
+    if user is None and password is not None:
+        # Two tokens may be two tenants.
+        user = f"token {sha256(password.encode()).hexdigest()[:16]}"
+    key = (server.url, tenant, user)
 
     def make() -> Writer:
-        outbox = writers.parked.pop(key, None) or MemoryOutbox()
-        shipper = Shipper(server, outbox=outbox, on_auth_failed=ask_for_credentials)
+        shipper = Shipper(server, on_auth_failed=ask_for_credentials, on_trouble=tell)
         task = hass.async_create_background_task(shipper.run(), f"{DOMAIN} history")
-        return Writer(shipper, outbox, task, password)
+        return Writer(shipper, task, password)
 
     @callback
     def ask_for_credentials() -> None:
         # One question is enough: the answer is taken over by all entries that share the writer.
-        for user in writer.entries[:1]:
-            user.async_start_reauth(hass)
+        for one in writer.entries[:1]:
+            one.async_start_reauth(hass)
 
-    writer = writers.pool.acquire(key, make)
+    @callback
+    def tell(trouble: Trouble, details: str | None) -> None:
+        writer.troubles.pop(trouble, None)
+        if details is not None:
+            writer.troubles[trouble] = details
+        for one in writer.entries[:1]:
+            async_tell(hass, one, trouble, details)
+
+    writer = hass.data.setdefault(DATA_WRITERS, WriterPool()).acquire(key, make)
     if writer.password != password:
         writer.password = password
         writer.shipper.replace_server(server)
@@ -150,16 +176,12 @@ def async_open_archive(
         if entry.options.get(CONF_HISTORY_NAMES) == HISTORY_NAMES_FORERUNNER
         else canonical
     )
-    return Archive(
-        hass,
-        entry,
-        key,
-        writer,
-        Encoder(
-            driver.points,
-            heatpump_id=identity,
-            manufacturer=entry.data.get(CONF_MANUFACTURER, ""),
-            model=entry.data.get(CONF_MODEL, ""),
-            naming=naming,
-        ),
+    encoder = Encoder(
+        driver.points,
+        heatpump_id=identity,
+        manufacturer=entry.data.get(CONF_MANUFACTURER, ""),
+        model=entry.data.get(CONF_MODEL, ""),
+        naming=naming,
     )
+    feed = Feed(encoder, outbox, writer.shipper)
+    return Archive(hass, entry, key, writer, feed, outbox)

@@ -39,11 +39,13 @@ from .const import (
     CONF_HISTORY_EVERYTHING,
     CONF_HISTORY_NAMES,
     CONF_HISTORY_PASSWORD,
+    CONF_HISTORY_TENANT,
     CONF_HISTORY_URL,
     CONF_HISTORY_USERNAME,
     CONF_HISTORY_VERIFY_SSL,
     CONF_IDENTITY,
     CONF_INTERVAL,
+    CONF_JOURNAL_DAYS,
     CONF_LAYOUT,
     CONF_MANUFACTURER,
     CONF_MODEL,
@@ -87,7 +89,13 @@ from .flow_fields import (
     history_input,
     same_machine,
 )
-from .history.victoriametrics import HistoryError, InvalidUrlError, VictoriaMetrics
+from .history.journal import DAYS, DAYS_RANGE
+from .history.victoriametrics import (
+    HistoryError,
+    InvalidTenantError,
+    InvalidUrlError,
+    VictoriaMetrics,
+)
 
 if TYPE_CHECKING:
     from .simulator.demo import DemoHeatPump
@@ -264,7 +272,7 @@ class HeatPumpHubConfigFlow(ConfigFlow, domain=DOMAIN):
             history: dict[str, Any] = {}
             try:
                 history = history_input(user_input, stored)
-            except InvalidUrlError as err:
+            except (InvalidUrlError, InvalidTenantError) as err:
                 errors = field_error(err, HISTORY_ERRORS)
             else:
                 errors = await self._async_check_history(history)
@@ -287,6 +295,7 @@ class HeatPumpHubConfigFlow(ConfigFlow, domain=DOMAIN):
             CONF_HISTORY_URL: stored.get(CONF_HISTORY_URL),
             SECTION_CREDENTIALS: {
                 CONF_HISTORY_USERNAME: stored.get(CONF_HISTORY_USERNAME),
+                CONF_HISTORY_TENANT: stored.get(CONF_HISTORY_TENANT),
                 CONF_HISTORY_VERIFY_SSL: stored.get(CONF_HISTORY_VERIFY_SSL, True),
             },
         }
@@ -393,6 +402,7 @@ class HeatPumpHubConfigFlow(ConfigFlow, domain=DOMAIN):
             history[CONF_HISTORY_URL],
             username=history.get(CONF_HISTORY_USERNAME),
             password=history.get(CONF_HISTORY_PASSWORD),
+            tenant=history.get(CONF_HISTORY_TENANT),
         )
         try:
             async with asyncio.timeout(HISTORY_TIMEOUT):
@@ -521,6 +531,7 @@ class HeatPumpHubConfigFlow(ConfigFlow, domain=DOMAIN):
                 CONF_COOLDOWN: DEFAULT_COOLDOWN,
                 CONF_HISTORY_NAMES: HISTORY_NAMES_CANONICAL,
                 CONF_HISTORY_EVERYTHING: False,
+                CONF_JOURNAL_DAYS: DAYS,
                 **self._options,
             },
         )
@@ -539,6 +550,7 @@ class HeatPumpHubOptionsFlow(OptionsFlowWithReload):
             vol.Required(CONF_INTERVAL): box(*interval, "s"),
             vol.Required(CONF_ALLOW_CONTROL): BooleanSelector(),
             vol.Required(CONF_COOLDOWN): box(*COOLDOWN_RANGE, "s"),
+            vol.Required(CONF_JOURNAL_DAYS, default=DAYS): box(*DAYS_RANGE, "d"),
             vol.Required(CONF_HISTORY_EVERYTHING): BooleanSelector(),
         }
         if entry.data[CONF_FAMILY] in FORERUNNER_FAMILIES:

@@ -30,6 +30,7 @@ CONF_FIRMWARE: Final = "firmware"
 CONF_HISTORY_URL: Final = "history_url"
 CONF_HISTORY_USERNAME: Final = "history_username"
 CONF_HISTORY_PASSWORD: Final = "history_password"  # noqa: S105 - the name of a field
+CONF_HISTORY_TENANT: Final = "history_tenant"
 CONF_HISTORY_VERIFY_SSL: Final = "history_verify_ssl"
 
 # entry.options
@@ -37,6 +38,7 @@ CONF_INTERVAL: Final = "interval"
 CONF_ALLOW_CONTROL: Final = "allow_control"
 CONF_COOLDOWN: Final = "cooldown"
 CONF_HISTORY_NAMES: Final = "history_names"
+CONF_JOURNAL_DAYS: Final = "journal_days"
 CONF_HISTORY_EVERYTHING: Final = "history_everything"
 
 HISTORY_NAMES_CANONICAL: Final = "canonical"

@@ -21,6 +21,7 @@ from .const import DOMAIN, LOGGER, SETTINGS_AFTER_WRITE, SETTINGS_INTERVAL
 from .control import WriteGuard
 from .drivers.driver import Driver, DriverError, NotThisFamilyError, UnsupportedModelError
 from .drivers.points import Failure, Part, Snapshot, Tier, Value
+from .history.journal import Journal
 
 type HubConfigEntry = ConfigEntry[HubData]
 
@@ -58,6 +59,7 @@ class HubData:
     coordinator: HeatPumpCoordinator
     guard: WriteGuard
     anomaly: AnomalyWatch
+    journal: Journal
     archive: Archive | None
     devices: Mapping[Part, DeviceInfo | ChildDeviceInfo]
     teardown: AsyncExitStack = field(default_factory=AsyncExitStack)

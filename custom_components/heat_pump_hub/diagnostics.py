@@ -69,6 +69,13 @@ async def async_get_config_entry_diagnostics(
             if archive is None
             # Its message may name the server.
             else asdict(archive.stats) | {"last_error": archive.stats.last_error is not None},
+            "journal": {
+                "on_disk": data.journal.outbox.on_disk,
+                "waiting": data.journal.outbox.samples,
+                "unverified": data.journal.outbox.unverified,
+                "dropped": data.journal.outbox.dropped,
+                "parked": data.journal.outbox.parked,
+            },
             "detector": {
                 "missing": data.anomaly.missing,
                 "skipped": data.anomaly.skipped,

@@ -23,6 +23,7 @@ import probatio as vol
 from .const import (
     CONF_HISTORY_NAMES,
     CONF_HISTORY_PASSWORD,
+    CONF_HISTORY_TENANT,
     CONF_HISTORY_URL,
     CONF_HISTORY_USERNAME,
     CONF_HISTORY_VERIFY_SSL,
@@ -47,9 +48,11 @@ from .drivers.driver import (
 from .history.victoriametrics import (
     AuthRejectedError,
     HistoryError,
+    InvalidTenantError,
     InvalidUrlError,
     NotVictoriaMetricsError,
     OverloadedError,
+    parse_tenant,
     parse_url,
 )
 
@@ -75,6 +78,7 @@ HISTORY_KEYS: Final = (
     CONF_HISTORY_URL,
     CONF_HISTORY_USERNAME,
     CONF_HISTORY_PASSWORD,
+    CONF_HISTORY_TENANT,
     CONF_HISTORY_VERIFY_SSL,
 )
 
@@ -104,6 +108,7 @@ OWN_PROTOCOL_ERRORS: Final[Mapping[str, str]] = {
 """Words for families that do not speak Modbus."""
 HISTORY_ERRORS: Final[Mapping[type[Exception], tuple[str, str]]] = {
     InvalidUrlError: (CONF_HISTORY_URL, "history_url_invalid"),
+    InvalidTenantError: (BASE, "history_tenant_invalid"),
     AuthRejectedError: (BASE, "history_auth"),
     NotVictoriaMetricsError: (BASE, "history_not_victoriametrics"),
     OverloadedError: (BASE, "history_overloaded"),
@@ -155,7 +160,8 @@ def history_input(user_input: Mapping[str, Any], stored: Mapping[str, Any]) -> d
     """Return the entry's history data; without a URL it is empty.
 
     Credentials inside the URL move to their own fields. An empty password keeps the stored one
-    while the user name stays the same. Raises :class:`InvalidUrlError`.
+    while the user name stays the same. Raises :class:`InvalidUrlError` and
+    :class:`InvalidTenantError`.
     """
     text = user_input.get(CONF_HISTORY_URL, "").strip()
     if not text:
@@ -166,10 +172,12 @@ def history_input(user_input: Mapping[str, Any], stored: Mapping[str, Any]) -> d
     password = credentials.get(CONF_HISTORY_PASSWORD) or server.password
     if username and not password and username == stored.get(CONF_HISTORY_USERNAME):
         password = stored.get(CONF_HISTORY_PASSWORD)
+    tenant = parse_tenant(credentials.get(CONF_HISTORY_TENANT))
     return {
         CONF_HISTORY_URL: server.url,
         CONF_HISTORY_USERNAME: username,
         CONF_HISTORY_PASSWORD: password,
+        **({CONF_HISTORY_TENANT: tenant} if tenant else {}),
         CONF_HISTORY_VERIFY_SSL: credentials.get(CONF_HISTORY_VERIFY_SSL, True),
     }
 
@@ -206,6 +214,7 @@ CREDENTIALS: Final = vol.Schema(
     {
         vol.Optional(CONF_HISTORY_USERNAME): _USERNAME,
         vol.Optional(CONF_HISTORY_PASSWORD): _PASSWORD,
+        vol.Optional(CONF_HISTORY_TENANT): TEXT,
         vol.Required(CONF_HISTORY_VERIFY_SSL, default=True): BooleanSelector(),
     }
 )

@@ -39,7 +39,13 @@ async def async_setup_entry(
     async_add_entities([AnomalyProbabilitySensor(data), LearningProgressSensor(data)])
     if data.archive is not None:
         async_add_entities(
-            [HistoryBacklogSensor(data, data.archive), HistoryLastStoredSensor(data, data.archive)]
+            [
+                HistoryBacklogSensor(data, data.archive),
+                HistoryLastStoredSensor(data, data.archive),
+                HistoryOldestSensor(data, data.archive),
+                HistoryVerifiedSensor(data, data.archive),
+                HistoryDroppedSensor(data, data.archive),
+            ]
         )
 
 
@@ -173,3 +179,49 @@ class HistoryLastStoredSensor(HistoryEntity):
     def _now(self) -> datetime | None:
         last = self._archive.stats.last_success
         return None if last is None else datetime.fromtimestamp(int(last), UTC)
+
+
+class HistoryOldestSensor(HistoryEntity):
+    """When the oldest sample was taken that waits for the server."""
+
+    _attr_device_class = SensorDeviceClass.TIMESTAMP
+
+    def __init__(self, data: HubData, archive: Archive) -> None:
+        """Name the entity after its purpose."""
+        super().__init__(data, archive, "history_oldest")
+
+    @override
+    def _now(self) -> datetime | None:
+        return _moment(self._archive.stats.oldest)
+
+
+class HistoryVerifiedSensor(HistoryEntity):
+    """When the newest sample was taken that was found on the server."""
+
+    _attr_device_class = SensorDeviceClass.TIMESTAMP
+
+    def __init__(self, data: HubData, archive: Archive) -> None:
+        """Name the entity after its purpose."""
+        super().__init__(data, archive, "history_verified")
+
+    @override
+    def _now(self) -> datetime | None:
+        return _moment(self._archive.stats.last_verified)
+
+
+class HistoryDroppedSensor(HistoryEntity):
+    """Samples that were given up because the journal was full."""
+
+    _attr_state_class = SensorStateClass.TOTAL_INCREASING
+
+    def __init__(self, data: HubData, archive: Archive) -> None:
+        """Name the entity after its purpose."""
+        super().__init__(data, archive, "history_dropped")
+
+    @override
+    def _now(self) -> int:
+        return self._archive.stats.dropped
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds // 1000, UTC)

@@ -1,5 +1,6 @@
 """How the heat pumps and their history fare, for the system information."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from homeassistant.components.system_health import SystemHealthRegistration
@@ -16,11 +17,13 @@ def async_register(hass: HomeAssistant, register: SystemHealthRegistration) -> N
 
 
 async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
-    """Return one line each: last poll, samples that wait, writes of today."""
+    """Return one line each: last poll, history that waits, is stored and was dropped, writes."""
     entries: list[HubConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
     return {
         "last_poll": _summary({entry: _last_poll(entry) for entry in entries}),
         "history_backlog": _summary({entry: _backlog(entry) for entry in entries}),
+        "history_verified": _summary({entry: _verified(entry) for entry in entries}),
+        "history_dropped": _summary({entry: _dropped(entry) for entry in entries}),
         "writes_blocked": _summary(
             {entry: str(entry.runtime_data.guard.ledger.blocked.total()) for entry in entries}
         ),
@@ -38,5 +41,26 @@ def _last_poll(entry: HubConfigEntry) -> str:
 
 
 def _backlog(entry: HubConfigEntry) -> str:
+    if (archive := entry.runtime_data.archive) is None:
+        return "–"
+    stats = archive.stats
+    if stats.oldest is None:
+        return str(stats.queued_samples)
+    return f"{stats.queued_samples} ({_iso(stats.oldest)})"
+
+
+def _verified(entry: HubConfigEntry) -> str:
     archive = entry.runtime_data.archive
-    return "–" if archive is None else str(archive.stats.queued_samples)
+    if archive is None or (last := archive.stats.last_verified) is None:
+        return "–"
+    return _iso(last)
+
+
+def _dropped(entry: HubConfigEntry) -> str:
+    archive = entry.runtime_data.archive
+    return "–" if archive is None else str(archive.stats.dropped)
+
+
+def _iso(time: int) -> str:
+    """Return a time in ms since 1970 as text."""
+    return datetime.fromtimestamp(time // 1000, UTC).isoformat()

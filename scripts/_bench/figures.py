@@ -7,18 +7,21 @@ import json
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number and what it may be at most."""
+    """One measured number and what it may be at most, or must be at ``least``."""
 
     name: str
     value: float
     limit: float | None
     unit: str
     note: str = ""
+    least: bool = False
 
     @property
     def ok(self) -> bool:
         """Whether the limit, if there is one, is kept."""
-        return self.limit is None or self.value <= self.limit
+        if self.limit is None:
+            return True
+        return self.value >= self.limit if self.least else self.value <= self.limit
 
 
 def show(figures: Sequence[Figure], *, as_json: bool) -> None:
@@ -28,8 +31,9 @@ def show(figures: Sequence[Figure], *, as_json: bool) -> None:
         return
     width = max(len(figure.name) for figure in figures)
     for figure in figures:
-        limit = "" if figure.limit is None else f"at most {figure.limit:g}"
-        verdict = "" if figure.limit is None else ("ok" if figure.ok else "TOO MUCH")
+        side, fault = ("least", "TOO LOW") if figure.least else ("most", "TOO MUCH")
+        limit = "" if figure.limit is None else f"at {side} {figure.limit:g}"
+        verdict = "" if figure.limit is None else ("ok" if figure.ok else fault)
         print(
             f"{figure.name:<{width}}  {figure.value:>10.3f} {figure.unit:<5} {limit:<16} "
             f"{verdict:<9} {figure.note}".rstrip()

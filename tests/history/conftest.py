@@ -1,8 +1,11 @@
 """Servers that answer as a test tells them to, and a heat pump's points."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+import json
 from pathlib import Path
 
 import aiohttp
@@ -10,7 +13,10 @@ from aiohttp import web
 import pytest
 
 from custom_components.heat_pump_hub.drivers.points import Kind, Part, PartKind, Point, Quantity
+from custom_components.heat_pump_hub.history.codec import Coding, Compressor
+from custom_components.heat_pump_hub.history.journal_file import JournalFile
 from custom_components.heat_pump_hub.history.series import Encoder, Frame
+from custom_components.heat_pump_hub.history.tally import Tally
 from tests.servers import Server, VictoriaMetrics, find_program
 
 USER = "keller"
@@ -82,16 +88,60 @@ def at(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
 
 
-def frame(samples: int = 1, *, body: bytes = b"{}\n", first: int = 0) -> Frame:
-    """Return a frame whose content does not matter."""
+def frame(samples: int = 1, *, first: int = 0, text: bytes | None = None) -> Frame:
+    """Return a frame of one poll; its lines are numbered, or are those given."""
+    lines = (
+        [line(number, first) for number in range(samples)]
+        if text is None
+        else text.splitlines(keepends=True)
+    )
     return Frame(
-        body=body,
-        heatpump_id="idm-keller",
-        series=samples,
-        samples=samples,
+        body=Compressor().compress(b"".join(lines), Coding.ZSTD),
+        tally=Tally.of_lines(lines),
         first=first,
         last=first,
     )
+
+
+def line(number: int, time: int = 0, *, name: str = "point", value: float = 1) -> bytes:
+    """Return a line of a frame."""
+    metric = {"__name__": f"heatpump_{name}_{number}", "heatpump_id": "idm-keller"}
+    text = json.dumps(metric, separators=(",", ":"))
+    return f'{{"metric":{text},"values":[{value}],"timestamps":[{time}]}}\n'.encode()
+
+
+class Thread:
+    """Runs jobs of an outbox in a thread of its own, or fails them."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self.executor = ThreadPoolExecutor(1)
+        self.error: Exception | None = None
+        self.jobs: list[str] = []
+
+    async def __call__[*Ts, T](self, job: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        """Run a job."""
+        self.jobs.append(job.__name__)
+        if self.error is not None:
+            raise self.error
+        return await asyncio.get_running_loop().run_in_executor(self.executor, job, *arguments)
+
+
+@pytest.fixture
+def thread() -> Iterator[Thread]:
+    """Have a thread for a journal."""
+    thread = Thread()
+    yield thread
+    thread.executor.shutdown()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[JournalFile]:
+    """Open a journal's file."""
+    opened = JournalFile(tmp_path / "journal" / "one.sqlite")
+    opened.open()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -1,17 +1,34 @@
-"""What a real VictoriaMetrics holds in the end is what was read."""
+"""What a real VictoriaMetrics holds in the end is what was read.
+
+Hold and poll are far shorter than in a house, and the server writes to its disk as often.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+import json
+from pathlib import Path
+from random import Random
+import sys
 import time
+from typing import Self
+from urllib.parse import quote
 
 import aiohttp
 import pytest
 
 from custom_components.heat_pump_hub.drivers.points import Snapshot
+from custom_components.heat_pump_hub.history.codec import Coding
+from custom_components.heat_pump_hub.history.feed import Feed
+from custom_components.heat_pump_hub.history.journal import Journal
 from custom_components.heat_pump_hub.history.shipper import Shipper
-from custom_components.heat_pump_hub.history.victoriametrics import VictoriaMetrics
-from tests.servers import Server, VictoriaMetrics as RealServer
+from custom_components.heat_pump_hub.history.victoriametrics import HistoryError, VictoriaMetrics
+from tests.servers import (
+    Server,
+    VictoriaMetrics as RealServer,
+    VictoriaMetricsFactory,
+    find_program,
+)
 
 from .conftest import PASSWORD, USER, at, encoder
 
@@ -55,7 +72,7 @@ def expected(polls: list[Snapshot], heatpump_id: str) -> Samples:
 async def held(server: RealServer) -> Samples:
     """Return what the server holds, by heat pump and series; a time held twice is an error."""
     samples: Samples = {}
-    for series in await server.export():
+    for series in await server.export('{heatpump_id!=""}'):
         key = (series["metric"]["heatpump_id"], series["metric"]["__name__"])
         assert len(set(series["timestamps"])) == len(series["timestamps"])
         assert key not in samples
@@ -63,25 +80,69 @@ async def held(server: RealServer) -> Samples:
     return samples
 
 
-@asynccontextmanager
-async def running(shipper: Shipper) -> AsyncIterator[None]:
-    """Run a shipper meanwhile."""
-    task = asyncio.create_task(shipper.run())
-    yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+HOLD = 6.0
+"""Seconds; what a killed server forgets was taken up to five seconds before."""
+
+
+class House:
+    """One heat pump with a journal, and a shipper to a server."""
+
+    def __init__(self, path: Path, server: VictoriaMetrics, hold: float = 1.0) -> None:
+        self.executor = ThreadPoolExecutor(1)
+        self.journal = Journal(path, "keller", self.executor, spill_after=hold * 1.5)
+        self.shipper = Shipper(server, hold=hold, sleep=short)
+        self.feed = Feed(encoder("keller"), self.journal.outbox, self.shipper)
+        self.feed.keys = self.journal.keys = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> Self:
+        """Begin, with what an earlier run left."""
+        await self.journal.open()
+        self.shipper.attach(self.journal.outbox)
+        self._task = asyncio.create_task(self.shipper.run())
+        return self
+
+    async def verified(self) -> None:
+        """Wait until the server is known to have everything."""
+        async with asyncio.timeout(100):
+            while self.shipper.stats.queued_samples or self.shipper.stats.unverified:
+                assert self._task is not None
+                assert not self._task.done(), self._task.exception()
+                await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """End as a stop of Home Assistant does, whether or not the server is there."""
+        if self._task is not None:
+            self.shipper.detach(self.journal.outbox)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+            await self.journal.close()
+            self.executor.shutdown()
+
+
+type Build = Callable[..., House]
+
+
+@pytest.fixture
+async def build(session: aiohttp.ClientSession, tmp_path: Path) -> AsyncIterator[Build]:
+    """Build houses of one journal; all are gone afterwards."""
+    houses: list[House] = []
+
+    def house(server: RealServer | VictoriaMetrics, **more: float) -> House:
+        if isinstance(server, RealServer):
+            server = VictoriaMetrics(session, server.url)
+        houses.append(House(tmp_path / "journal.sqlite", server, **more))
+        return houses[-1]
+
+    yield house
+    for one in houses:
+        await one.stop()
 
 
 async def short(_delay: float) -> None:
     """Pause far shorter than asked."""
     await asyncio.sleep(0.02)
-
-
-async def drained(shipper: Shipper) -> None:
-    """Wait until nothing waits."""
-    async with asyncio.timeout(20):
-        while shipper.stats.queued_samples:
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -90,89 +151,264 @@ def start() -> int:
     return int(time.time() - 86_400) * 1000 + 123
 
 
+@pytest.mark.parametrize("old", [False, True], ids=["new", "1.79.5"])
 async def test_every_sample_is_there_with_its_time_and_value(
-    session: aiohttp.ClientSession, victoria_metrics: RealServer, start: int
+    victoria_metrics_factory: VictoriaMetricsFactory, build: Build, start: int, old: bool
 ) -> None:
-    shipper = Shipper(VictoriaMetrics(session, victoria_metrics.url))
+    server = victoria_metrics_factory(old=old)
+    house = await build(server, hold=2.0).open()
     polls = [poll(index, start) for index in range(200)]
-    async with running(shipper):
-        for heatpump_id in ("keller", "anbau"):
-            encode = encoder(heatpump_id).encode
-            for snapshot in polls[:100]:
-                for frame in encode([snapshot]):
-                    shipper.put(frame)
-                await asyncio.sleep(0)
-            for frame in encode(polls[100:]):
-                shipper.put(frame)
-        await drained(shipper)
-    assert await held(victoria_metrics) == expected(polls, "keller") | expected(polls, "anbau")
-    assert shipper.stats.posted == 2 * 6 * 200
+    for snapshot in polls[:100]:
+        house.feed.take(snapshot)
+        await asyncio.sleep(0)
+    for frame in encoder("keller").encode(polls[100:]):
+        house.journal.outbox.put(frame)
+    await house.verified()
+    assert await held(server) == expected(polls, "keller")
+    assert house.shipper.coding is (Coding.GZIP if old else Coding.ZSTD)
+    assert house.shipper.stats.verified == 6 * 200
 
 
-async def test_labels_survive(
-    session: aiohttp.ClientSession, victoria_metrics: RealServer, start: int
-) -> None:
-    shipper = Shipper(VictoriaMetrics(session, victoria_metrics.url))
-    for frame in encoder().encode([poll(0, start)]):
-        shipper.put(frame)
-    assert await shipper.flush(10)
+async def test_labels_survive(victoria_metrics: RealServer, build: Build, start: int) -> None:
+    house = await build(victoria_metrics).open()
+    house.feed.take(poll(0, start))
+    await house.verified()
     [series] = await victoria_metrics.export('{__name__="heatpump_circuit_a_flow_temperature"}')
     assert series["metric"] == {
         "__name__": "heatpump_circuit_a_flow_temperature",
-        "heatpump_id": "idm-keller",
+        "heatpump_id": "keller",
         "manufacturer": "IDM",
         "model": 'Navigator "2.0" Südhang',
         "circuit": "a",
     }
 
 
-@pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
-async def test_nothing_that_waited_is_lost_when_the_server_is_down(
-    session: aiohttp.ClientSession, victoria_metrics: RealServer, start: int, kill: bool
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("old", [False, True], ids=["new", "1.79.5"])
+async def test_a_server_that_is_killed_again_and_again_loses_nothing(
+    victoria_metrics_factory: VictoriaMetricsFactory, build: Build, start: int, old: bool
 ) -> None:
-    shipper = Shipper(VictoriaMetrics(session, victoria_metrics.url), sleep=short)
-    polls = [poll(index, start) for index in range(60)]
-    encode = encoder("keller").encode
-    async with running(shipper):
-        for index, snapshot in enumerate(polls):
-            if index == 20:
-                await drained(shipper)
-                # A server makes what it has acknowledged durable some seconds later only.
-                await victoria_metrics.flush()
-                await asyncio.to_thread(victoria_metrics.kill if kill else victoria_metrics.stop)
-            if index == 40:
-                assert shipper.stats.queued_samples == 20 * 6
-                await asyncio.to_thread(victoria_metrics.start)
-            for frame in encode([snapshot]):
-                shipper.put(frame)
-            await asyncio.sleep(0.005)
-        await drained(shipper)
-    found, wanted = await held(victoria_metrics), expected(polls, "keller")
-    if kill:
-        # Acknowledged and then killed: the first 20 polls may lack, that is the journal's task.
-        first = round(polls[20].time.timestamp() * 1000)
-        found = {key: {t: v for t, v in one.items() if t >= first} for key, one in found.items()}
-        wanted = {key: {t: v for t, v in one.items() if t >= first} for key, one in wanted.items()}
-    assert found == wanted
-    assert shipper.stats.dropped == 0
+    server = victoria_metrics_factory(old=old)
+    house = await build(server, hold=HOLD).open()
+    random = Random(4)
+    index = 0
+    for _ in range(5):
+        until = time.monotonic() + random.uniform(0.3, 2.0)
+        while time.monotonic() < until:
+            house.feed.take(poll(index, start))
+            index += 1
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(server.kill)
+        for _ in range(random.randrange(15)):
+            house.feed.take(poll(index, start))
+            index += 1
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(server.start)
+    house.journal.outbox.draw()
+    await house.verified()
+    assert old or house.shipper.stats.lost > 0
+    assert await held(server) == expected([poll(n, start) for n in range(index)], "keller")
+
+
+async def test_a_stop_during_an_outage_loses_nothing(
+    victoria_metrics: RealServer, build: Build, start: int
+) -> None:
+    await asyncio.to_thread(victoria_metrics.kill)
+    polls = [poll(index, start) for index in range(35)]
+    for part in (polls[:12], polls[12:]):
+        house = await build(victoria_metrics).open()
+        for snapshot in part:
+            house.feed.take(snapshot)
+            await asyncio.sleep(0.01)
+        await house.stop()
+    await asyncio.to_thread(victoria_metrics.start)
+    house = await build(victoria_metrics).open()
+    assert house.shipper.stats.queued_samples == 35 * 6
+    await house.verified()
+    assert await held(victoria_metrics) == expected(polls, "keller")
+
+
+async def test_a_writer_that_is_killed_loses_at_most_what_it_had_not_posted(
+    victoria_metrics: RealServer, build: Build, start: int, tmp_path: Path
+) -> None:
+    random = Random(7)
+    reports: list[list[int]] = []
+    for number in range(5):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.history.writer",
+            str(tmp_path / "journal.sqlite"),
+            victoria_metrics.url,
+            str(start + number * 86_400),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        reports.append([])
+        ending = random.randrange(20, 60)
+        while len(reports[-1]) < ending:
+            taken, posted = (await process.stdout.readline()).split()
+            reports[-1].append(int(posted))
+            if len(reports[-1]) == 15 and number % 2:
+                # Both die: what is older than W is on the writer's disk.
+                await asyncio.to_thread(victoria_metrics.kill)
+        process.kill()
+        await process.wait()
+        assert int(taken) == ending
+        if not victoria_metrics.running:
+            await asyncio.to_thread(victoria_metrics.start)
+    house = await build(victoria_metrics).open()
+    await house.verified()
+    found = await held(victoria_metrics)
+    for number, report in enumerate(reports):
+        first = start + number * 86_400
+        polls = [poll(index, first) for index in range(len(report))]
+        # With its server alive, at least what was posted; with both dead, what is older than W.
+        safe = report[-1] // 6 if number % 2 == 0 else 0
+        for key, samples in expected(polls[:safe], "keller").items():
+            assert samples.items() <= found[key].items()
+    for key, samples in found.items():
+        everything = {
+            stamp: value
+            for number, report in enumerate(reports)
+            for stamp, value in expected(
+                [poll(n, start + number * 86_400) for n in range(len(report) + 5)], "keller"
+            )[key].items()
+        }
+        assert samples.items() <= everything.items()
 
 
 async def test_wrong_password_loses_nothing_until_it_is_right(
-    session: aiohttp.ClientSession, victoria_metrics: RealServer, vmauth: Server, start: int
+    session: aiohttp.ClientSession,
+    victoria_metrics: RealServer,
+    vmauth: Server,
+    build: Build,
+    start: int,
 ) -> None:
-    rejected = asyncio.Event()
-    shipper = Shipper(
-        VictoriaMetrics(session, vmauth.url, username=USER, password="stale"),
-        on_auth_failed=rejected.set,
-    )
+    wrong = VictoriaMetrics(session, vmauth.url, username=USER, password="stale")
+    house = await build(wrong).open()
     polls = [poll(index, start) for index in range(5)]
-    async with running(shipper):
-        for frame in encoder("keller").encode(polls):
-            shipper.put(frame)
-        await asyncio.wait_for(rejected.wait(), 10)
-        assert shipper.stats.queued_samples == 30
-        shipper.replace_server(
-            VictoriaMetrics(session, vmauth.url, username=USER, password=PASSWORD)
-        )
-        await drained(shipper)
+    for snapshot in polls:
+        house.feed.take(snapshot)
+        await asyncio.sleep(0.02)
+    assert house.shipper.stats.queued_samples == 30
+    house.shipper.replace_server(
+        VictoriaMetrics(session, vmauth.url, username=USER, password=PASSWORD)
+    )
+    await house.verified()
     assert await held(victoria_metrics) == expected(polls, "keller")
+
+
+async def test_retention_of_a_real_server_keeps_old_samples_at_home(
+    victoria_metrics_factory: VictoriaMetricsFactory, build: Build, start: int
+) -> None:
+    server = victoria_metrics_factory("-retentionPeriod=2d")
+    house = await build(server).open()
+    old = poll(0, start - 5 * 86_400_000)
+    house.feed.take(old)
+    house.feed.take(poll(1, start))
+    async with asyncio.timeout(30):
+        while house.shipper.stats.verified < 6:
+            await asyncio.sleep(0.02)
+    assert house.shipper.stats.queued_samples == 6
+    assert house.shipper.stats.oldest == round(old.time.timestamp() * 1000)
+
+
+@pytest.fixture
+def cluster(victoria_metrics: RealServer, tmp_path: Path) -> Iterator[Server]:
+    """Start vmagent, which takes a cluster's insert paths, and vmauth, which maps select paths."""
+    agent = Server(
+        find_program("HPH_VMAGENT", "vmagent"),
+        [
+            "-enableMultitenantHandlers",
+            f"-remoteWrite.url={victoria_metrics.url}/api/v1/write",
+            "-remoteWrite.flushInterval=100ms",
+            f"-remoteWrite.tmpDataPath={tmp_path / 'agent'}",
+            "-httpListenAddr=127.0.0.1:{port}",
+        ],
+        tmp_path / "vmagent.log",
+    )
+    agent.start()
+    users = [
+        user
+        for tenant, login in (
+            ("7:3", {"bearer_token": "token-of-seven"}),
+            ("8", {"username": "eight", "password": "word-of-eight"}),
+        )
+        for user in [
+            {
+                **login,
+                "url_map": [
+                    {
+                        "src_paths": [f"/insert/{tenant}/prometheus/.*"],
+                        "url_prefix": f"{agent.url}",
+                    },
+                    {
+                        "src_paths": [f"/select/{tenant}/prometheus/.*"],
+                        "drop_src_path_prefix_parts": 3,
+                        "url_prefix": f"{victoria_metrics.url}/?extra_filters[]="
+                        + quote(
+                            "{"
+                            + ",".join(
+                                f'vm_{part}_id="{number}"'
+                                for part, number in zip(
+                                    ("account", "project"),
+                                    [*tenant.split(":"), "0"][:2],
+                                    strict=True,
+                                )
+                            )
+                            + "}"
+                        ),
+                    },
+                ],
+            }
+        ]
+    ]
+    config = tmp_path / "cluster.json"
+    config.write_text(json.dumps({"users": users}), encoding="utf-8")
+    gate = Server(
+        find_program("HPH_VMAUTH", "vmauth"),
+        [f"-auth.config={config}", "-httpListenAddr=127.0.0.1:{port}"],
+        tmp_path / "vmauth-cluster.log",
+    )
+    yield gate.start()
+    gate.stop()
+    agent.stop()
+
+
+async def test_tenants_of_a_cluster_store_and_verify_apart(
+    session: aiohttp.ClientSession,
+    victoria_metrics: RealServer,
+    cluster: Server,
+    build: Build,
+    start: int,
+) -> None:
+    seven = VictoriaMetrics(session, cluster.url, password="token-of-seven", tenant="7:3")
+    eight = VictoriaMetrics(
+        session, cluster.url, username="eight", password="word-of-eight", tenant="8"
+    )
+    house = await build(seven).open()
+    polls = [poll(index, start) for index in range(5)]
+    for snapshot in polls:
+        house.feed.take(snapshot)
+    await house.verified()
+    assert house.shipper.stats.verified == 30
+    stored = await victoria_metrics.export('{heatpump_id="keller"}')
+    assert {(s["metric"]["vm_account_id"], s["metric"]["vm_project_id"]) for s in stored} == {
+        ("7", "3")
+    }
+    assert sum(len(s["values"]) for s in stored) == 30
+    first, last = (round(polls[index].time.timestamp() * 1000) for index in (0, -1))
+    assert await seven.counts("keller", first, last) == {5: 6}
+    assert await eight.counts("keller", first, last) == {}
+    # A tenant that claims to be another one gets nowhere, by token or by password.
+    for login in (
+        {"password": "token-of-seven", "tenant": "8"},
+        {"username": "eight", "password": "word-of-eight", "tenant": "7:3"},
+    ):
+        spoof = VictoriaMetrics(session, cluster.url, **login)
+        with pytest.raises(HistoryError):
+            await spoof.write(b"")
+        with pytest.raises(HistoryError):
+            await spoof.counts("keller", first, last)

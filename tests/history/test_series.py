@@ -11,7 +11,10 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.heat_pump_hub.drivers.points import Kind, Point, Quantity, Snapshot, Value
-from custom_components.heat_pump_hub.history.series import BODY_LIMIT, Encoder, Frame, milliseconds
+from custom_components.heat_pump_hub.history import series
+from custom_components.heat_pump_hub.history.codec import Coding, coding_of, decompress
+from custom_components.heat_pump_hub.history.series import Encoder, Frame, milliseconds
+from custom_components.heat_pump_hub.history.tally import Tally
 
 from .conftest import at, encoder, points
 
@@ -24,7 +27,7 @@ LABELS = {
 
 def lines(frames: list[Frame]) -> list[dict[str, Any]]:
     """Parse what frames hold."""
-    return [json.loads(line) for frame in frames for line in frame.body.splitlines()]
+    return [json.loads(line) for frame in frames for line in decompress(frame.body).splitlines()]
 
 
 def stored(values: Mapping[str, Value], **more: Any) -> dict[str, float]:
@@ -106,7 +109,7 @@ def test_widened_float32_is_rounded_to_the_resolution() -> None:
 def test_negative_zero_is_zero() -> None:
     snapshot = Snapshot(time=at(0), values={"outdoor_temperature": -0.04})
     [frame] = encoder().encode([snapshot])
-    assert b'"values":[0.0]' in frame.body
+    assert b'"values":[0.0]' in decompress(frame.body)
 
 
 def test_missing_value_gives_no_line_and_nothing_gives_no_frame() -> None:
@@ -142,17 +145,19 @@ def test_several_snapshots_share_a_line() -> None:
         ([1.0, 2.0, 3.0], [1_000, 2_000, 3_000]),
         ([7, 8], [1_000, 3_000]),
     ]
-    assert (frame.series, frame.samples, frame.first, frame.last) == (2, 5, 1_000, 3_000)
-    assert frame.heatpump_id == "idm-keller"
+    assert (frame.samples, frame.first, frame.last) == (5, 1_000, 3_000)
+    assert frame.tally.histogram == {3: 1, 2: 1}
 
 
 def test_frame_of_one_snapshot_counts_itself() -> None:
     snapshot = Snapshot(time=at(5_000), values={"utility_lock": True, "compressor_starts": 7})
     [frame] = encoder().encode([snapshot])
-    assert (frame.series, frame.samples, frame.first, frame.last) == (2, 2, 5_000, 5_000)
+    assert (frame.samples, frame.first, frame.last) == (2, 5_000, 5_000)
+    assert frame.tally.histogram == {1: 2}
 
 
-def test_frames_stay_below_the_limit_and_hold_everything() -> None:
+def test_frames_stay_below_the_limit_and_hold_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(series, "TEXT_LIMIT", 100_000)
     many = {
         f"point_{number}": Point(
             key=f"point_{number}", name="p", quantity=Quantity.COUNT, kind=Kind.ANALOG
@@ -165,7 +170,7 @@ def test_frames_stay_below_the_limit_and_hold_everything() -> None:
     ]
     frames = wide.encode(snapshots)
     assert len(frames) > 1
-    assert all(len(frame.body) <= BODY_LIMIT for frame in frames)
+    assert all(len(decompress(frame.body)) <= 100_000 for frame in frames)
     assert sum(frame.samples for frame in frames) == 2_800
     assert {line["metric"]["__name__"] for line in lines(frames)} == {
         f"heatpump_{key}" for key in many
@@ -177,7 +182,9 @@ def test_frames_can_be_joined() -> None:
         encoder().encode([Snapshot(time=at(time), values={"compressor_starts": time})])[0]
         for time in (1, 2)
     )
-    assert [json.loads(line)["values"] for line in (first.body + second.body).splitlines()] == [
+    assert [
+        json.loads(line)["values"] for line in decompress(first.body + second.body).splitlines()
+    ] == [
         [1],
         [2],
     ]
@@ -239,3 +246,34 @@ def test_what_is_encoded_is_what_was_read(
 def test_utc_and_other_zones_give_the_same_time() -> None:
     utc = datetime(2026, 11, 20, 12, tzinfo=UTC)
     assert milliseconds(utc) == milliseconds(utc.astimezone(timezone(timedelta(hours=5))))
+
+
+@pytest.mark.parametrize("coding", list(Coding))
+def test_frame_has_the_coding_that_was_asked_for(coding: Coding) -> None:
+    snapshots = [Snapshot(time=at(time), values={"compressor_starts": time}) for time in (1, 2)]
+    frames = [encoder().encode([one], coding=coding)[0] for one in snapshots]
+    assert {coding_of(frame.body) for frame in frames} == {coding}
+    joined = decompress(b"".join(frame.body for frame in frames))
+    assert [json.loads(line)["values"] for line in joined.splitlines()] == [[1], [2]]
+
+
+def test_polls_that_read_the_same_share_a_tally() -> None:
+    encode = encoder().encode
+    values: list[dict[str, Value]] = [
+        {"outdoor_temperature": 1.0, "compressor_starts": 7},
+        {"outdoor_temperature": 2.0, "compressor_starts": 8},
+        {"outdoor_temperature": 2.0},
+    ]
+    tallies = [encode([Snapshot(time=at(9), values=one)])[0].tally for one in values]
+    assert tallies[0] is tallies[1]
+    assert tallies[2].text != tallies[0].text
+
+
+def test_more_tallies_than_are_kept_stay_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(series, "_TALLIES", 1)
+    encode = encoder().encode
+    for values in ({"outdoor_temperature": 1.0}, {"compressor_starts": 7}) * 2:
+        [frame] = encode([Snapshot(time=at(9), values=values)])
+        text = decompress(frame.body).splitlines()
+        assert frame.tally.text == Tally.of_lines(text).text
+        assert Tally.from_text(frame.tally.text).counts == frame.tally.counts

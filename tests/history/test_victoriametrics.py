@@ -12,9 +12,11 @@ import aiohttp
 from aiohttp import web
 import pytest
 
+from custom_components.heat_pump_hub.history.codec import Coding
 from custom_components.heat_pump_hub.history.victoriametrics import (
     AuthRejectedError,
     HistoryError,
+    InvalidTenantError,
     InvalidUrlError,
     NotVictoriaMetricsError,
     OverloadedError,
@@ -22,6 +24,7 @@ from custom_components.heat_pump_hub.history.victoriametrics import (
     ServerUrl,
     UnreachableError,
     VictoriaMetrics,
+    parse_tenant,
     parse_url,
 )
 from tests.servers import Server, VictoriaMetrics as RealServer, VictoriaMetricsFactory, free_port
@@ -347,3 +350,65 @@ async def test_query_at_a_time_and_export(
     assert series.metric == {"__name__": "heatpump_cop"}
     assert list(series.values) == [3.5, 4.25]
     assert list(series.timestamps) == [1_790_000_000_001, 1_790_000_030_002]
+
+
+@pytest.mark.parametrize(
+    ("text", "tenant"), [(None, None), ("  ", None), (" 7 ", "7"), ("007:0", "7:0")]
+)
+def test_tenant_is_cleaned(text: str | None, tenant: str | None) -> None:
+    assert parse_tenant(text) == tenant
+
+
+@pytest.mark.parametrize("text", ["a", "1:2:3", ":", "1:", "-1", "1/2", "4294967296", "1 2"])
+def test_what_is_no_tenant_is_rejected(text: str) -> None:
+    with pytest.raises(InvalidTenantError):
+        parse_tenant(text)
+
+
+async def test_a_tenant_has_paths_of_its_own(session: aiohttp.ClientSession, stub: Stub) -> None:
+    stub.answer = lambda request, _body: (
+        web.Response(status=204)
+        if request.method == "POST"
+        else web.json_response({"data": {"result": []}})
+    )
+    server = VictoriaMetrics(session, f"{stub.url}/gate", tenant="7:3")
+    await server.write(b"", Coding.GZIP)
+    await server.query("up")
+    assert [request.path for request in stub.requests] == [
+        "/gate/insert/7:3/prometheus/api/v1/import",
+        "/gate/select/7:3/prometheus/api/v1/query",
+    ]
+    assert stub.requests[0].headers["Content-Encoding"] == "gzip"
+
+
+async def test_a_password_without_a_user_is_a_token(
+    session: aiohttp.ClientSession, stub: Stub
+) -> None:
+    stub.answer = status(401, "no such token geheim")
+    with pytest.raises(AuthRejectedError) as caught:
+        await VictoriaMetrics(session, stub.url, password="geheim").write(b"")
+    assert stub.requests[0].headers["Authorization"] == "Bearer geheim"
+    assert "geheim" not in str(caught.value)
+
+
+async def test_counts_are_asked_for_the_span_and_without_statistics(
+    session: aiohttp.ClientSession, stub: Stub
+) -> None:
+    stub.answer = lambda _request, _body: web.json_response(
+        {"data": {"result": [{"metric": {"samples": "10"}, "value": [1, "150"]}]}}
+    )
+    found = await VictoriaMetrics(session, stub.url).counts('a"b', 1_000, 31_000)
+    assert found == {10: 150}
+    assert stub.requests[0].query["query"] == (
+        'count_values("samples", count_over_time({heatpump_id="a\\"b",stat=""}[30001ms]))'
+    )
+    assert stub.requests[0].query["time"] == "31.000"
+
+
+@pytest.mark.parametrize("one", [{}, {"metric": {"samples": "many"}, "value": [1, "1"]}, 5])
+async def test_counts_that_are_none(
+    session: aiohttp.ClientSession, stub: Stub, one: object
+) -> None:
+    stub.answer = lambda _request, _body: web.json_response({"data": {"result": [one]}})
+    with pytest.raises(NotVictoriaMetricsError):
+        await VictoriaMetrics(session, stub.url).counts("a", 1, 2)

@@ -1,108 +1,559 @@
-"""Where frames wait until the server has them."""
+"""Where the frames of one heat pump wait until the server is known to have them.
 
-from collections import OrderedDict
-from collections.abc import Iterable
+A frame waits, is in flight, and is held after the server took it, until it is verified. It
+lives in memory, and goes to the disk only if it is not verified in time: a healthy server
+costs the disk nothing.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+import logging
+import time
 from typing import Final, Protocol
 
+from .codec import Coding, DamagedError, coding_of, transcode
+from .journal_file import DamagedJournalError, JournalError, JournalFile
 from .series import Frame
+from .tally import Tally
 
-LIMIT_SAMPLES: Final = 500_000
-LIMIT_BYTES: Final = 64 * 1024 * 1024
+_LOGGER = logging.getLogger(__name__)
+
+SPILL_AFTER: Final = 45.0
+"""Seconds after a sample was taken at which it goes to the disk unless it is verified."""
+RETRY_DISK: Final = 60.0
+"""Seconds until a disk that failed is tried again."""
+LIMIT_BYTES: Final = 256 * 1024 * 1024
+"""Bytes of frames that may wait on the disk."""
+LIMIT_MEMORY: Final = 32 * 1024 * 1024
+"""Bytes of frames that may wait in memory while the disk fails."""
+DAY: Final = 86_400.0
+_LARGE: Final = 16 * 1024
 
 
-class Outbox(Protocol):
-    """A bounded queue of frames; when it is full, the oldest go first and are counted."""
+class RunInThread(Protocol):
+    """Runs a job in the heat pump's thread."""
 
-    samples: int
-    """Samples that wait, those in flight included."""
-    size: int
-    """Bytes of their frames."""
-    dropped: int
-    """Samples that were given up since the start because the outbox was full."""
+    def __call__[*Ts, T](self, job: Callable[[*Ts], T], *arguments: *Ts) -> Awaitable[T]:
+        """Return what the job returns, raise what it raises."""
+        ...
+
+
+class Entry:
+    """A frame on its way."""
+
+    __slots__ = (
+        "acked",
+        "body",
+        "due",
+        "first",
+        "gone",
+        "last",
+        "number",
+        "row",
+        "size",
+        "tally",
+        "tries",
+    )
+
+    def __init__(
+        self,
+        first: int,
+        last: int,
+        tally: Tally,
+        size: int,
+        *,
+        body: bytes | None = None,
+        row: int | None = None,
+        due: float = 0.0,
+    ) -> None:
+        """Take times in ms since 1970; ``due`` is when it goes to the disk."""
+        self.first = first
+        self.last = last
+        self.tally = tally
+        self.size = size
+        self.body = body
+        """``None``: on the disk."""
+        self.row = row
+        """Its id on the disk, if it is there."""
+        self.due = due
+        self.acked = 0.0
+        """When the server took it, by the clock of the loop."""
+        self.tries = 0
+        """How often the server took it and had lost it later."""
+        self.number = 0
+        """Place in the order of time; between two neighbours nothing else was sampled."""
+        self.gone = False
+
+    @property
+    def samples(self) -> int:
+        """How many samples it holds."""
+        return self.tally.samples
+
+
+class Outbox:
+    """The frames of one heat pump, oldest first. Lives on one event loop."""
+
+    def __init__(
+        self,
+        heatpump_id: str,
+        file: JournalFile,
+        run: RunInThread,
+        *,
+        spill_after: float = SPILL_AFTER,
+        days: float = 14,
+        limit_bytes: int = LIMIT_BYTES,
+        limit_memory: int = LIMIT_MEMORY,
+        clock: Callable[[], float] = time.time,
+        on_trouble: Callable[[JournalError | None], None] = lambda _error: None,
+    ) -> None:
+        """Use a file in its thread; ``clock`` gives seconds since 1970.
+
+        ``on_trouble`` gets what is wrong with the disk, and ``None`` when it works again.
+        """
+        self.heatpump_id = heatpump_id
+        self.dropped = 0
+        """Samples given up because they were too many or too old."""
+        self.parked = 0
+        """Samples the server refused for good."""
+        self.paused = False
+        """Whether the disk is left alone: it is being copied."""
+        self.on_put: Callable[[], None] = lambda: None
+        self.draw: Callable[[], bool] = lambda: False
+        """Makes a frame of what waits for others to be joined; ``False``: nothing does."""
+        self.joining = 0
+        """Samples that wait there."""
+        self._file = file
+        self._run = run
+        self._spill_after = spill_after
+        self._days = days
+        self._limit_bytes = limit_bytes
+        self._limit_memory = limit_memory
+        self._clock = clock
+        self._on_trouble = on_trouble
+        self._waiting: deque[Entry] = deque()
+        self._flight: list[Entry] = []
+        self._held: deque[Entry] = deque()
+        self._aside: list[tuple[float, Entry]] = []
+        self._memory: dict[Entry, None] = {}
+        self._memory_size = 0
+        self._disk_size = 0
+        self._numbers = 0
+        self._total = 0
+        self._held_total = 0
+        self._leftovers: list[int] = []
+        self._disk = asyncio.Lock()
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._failing = False
+        self._closed = False
+
+    @property
+    def samples(self) -> int:
+        """Samples the server has not taken yet, or has lost again."""
+        return self._total - self._held_total + self.joining
+
+    @property
+    def unverified(self) -> int:
+        """Samples the server has taken, and has not been asked about."""
+        return self._held_total
+
+    @property
+    def size(self) -> int:
+        """Bytes of all frames, on the disk and in memory."""
+        return self._disk_size + self._memory_size
+
+    @property
+    def on_disk(self) -> int:
+        """Bytes of the frames on the disk."""
+        return self._disk_size
 
     @property
     def oldest(self) -> int | None:
-        """Time of the oldest waiting sample, ms since 1970."""
-        ...
+        """Time of the oldest sample the server has not taken yet, ms since 1970."""
+        firsts = [entry.first for _, entry in self._aside]
+        firsts += [queue[0].first for queue in (self._flight, self._waiting) if queue]
+        return min(firsts, default=None)
+
+    @property
+    def ready(self) -> bool:
+        """Whether something waits to be sent."""
+        return bool(self._waiting)
+
+    async def load(self) -> None:
+        """Find what an earlier run left. Raises :class:`JournalError`."""
+        rows = await self._run(self._file.rows)
+        found = [Entry(row.first, row.last, row.tally, row.size, row=row.id) for row in rows]
+        self._disk_size += sum(entry.size for entry in found)
+        self._total += sum(entry.samples for entry in found)
+        for entry in found:
+            self._numbers += 1
+            entry.number = self._numbers
+        self._waiting.extendleft(reversed(found))
+        self._drop_excess()
 
     def put(self, frame: Frame) -> None:
-        """Add a frame. Called on the event loop at every poll: must be cheap."""
-        ...
+        """Add a frame. Called at every poll: cheap."""
+        now = asyncio.get_running_loop().time()
+        age = max(0.0, self._clock() - frame.first / 1000)
+        due = now + max(0.0, self._spill_after - age)
+        entry = Entry(
+            frame.first, frame.last, frame.tally, len(frame.body), body=frame.body, due=due
+        )
+        self._numbers += 1
+        entry.number = self._numbers
+        self._waiting.append(entry)
+        self._remember(entry)
+        self._drop_excess()
+        self._schedule(due)
+        self.on_put()
 
-    async def take(self, limit: int) -> list[Frame]:
+    async def take(self, limit: int, coding: Coding) -> list[Entry]:
         """Return the oldest frames, at least one and at most ``limit`` bytes of several.
 
-        They are in flight, and not dropped, until released or given back.
+        They are in flight until held, given back or released, and have a body in the coding
+        asked for. Raises :class:`JournalError` if the disk does not give them.
         """
-        ...
+        taken: list[Entry] = []
+        size = 0
+        while self._waiting:
+            entry = self._waiting[0]
+            size += entry.size
+            if size > limit and taken:
+                break
+            taken.append(self._waiting.popleft())
+        self._flight += taken
+        async with self._disk:
+            await self._bring(taken, coding)
+        return [entry for entry in taken if not entry.gone]
 
-    async def release(self, frames: Iterable[Frame]) -> None:
-        """Forget frames in flight: the server has them, or will never have them."""
-        ...
+    def hold(self, entries: Iterable[Entry], now: float) -> None:
+        """Keep frames in flight that the server took; ``now`` is by the clock of the loop."""
+        if self._closed:
+            return
+        taken = [entry for entry in entries if not entry.gone]
+        chosen = set(taken)
+        self._flight = [entry for entry in self._flight if entry not in chosen]
+        for entry in taken:
+            entry.acked = now
+            if entry.row is not None:
+                entry.body = None
+            self._held_total += entry.samples
+        self._held.extend(taken)
 
-    def give_back(self) -> None:
-        """Let all frames that are still in flight wait again, in their old place."""
-        ...
-
-
-class MemoryOutbox:
-    """An outbox that lives as long as the process."""
-
-    def __init__(self, limit_samples: int = LIMIT_SAMPLES, limit_bytes: int = LIMIT_BYTES) -> None:
-        """Begin empty. The newest frame is kept even if it is beyond the limits alone."""
-        self._limit_samples = limit_samples
-        self._limit_bytes = limit_bytes
-        # Its first entry is found in constant time, unlike that of a dict after deletions.
-        self._frames: OrderedDict[Frame, None] = OrderedDict()
-        self._in_flight: dict[Frame, None] = {}
-        self.samples = 0
-        self.size = 0
-        self.dropped = 0
+    def due(self, before: float, limit: int) -> list[Entry]:
+        """Return neighbours taken ``before`` a time of the loop's clock, up to ``limit`` samples."""
+        found: list[Entry] = []
+        samples = 0
+        for entry in self._held:
+            samples += entry.samples
+            if entry.acked > before:
+                break
+            if found and (samples > limit or entry.number != found[-1].number + 1):
+                break
+            found.append(entry)
+        return found
 
     @property
-    def oldest(self) -> int | None:
-        """Time of the oldest waiting sample, ms since 1970."""
-        for frame in self._in_flight or self._frames:
-            return frame.first
-        return None
+    def first_held(self) -> float | None:
+        """When the server took the frame that is verified next."""
+        return self._held[0].acked if self._held else None
 
-    def put(self, frame: Frame) -> None:
-        """Add a frame; drop the oldest that are not in flight beyond the limits."""
-        self._frames[frame] = None
-        self.samples += frame.samples
-        self.size += len(frame.body)
-        while len(self._frames) > 1 and (
-            self.samples > self._limit_samples or self.size > self._limit_bytes
+    async def release(self, entries: Sequence[Entry]) -> None:
+        """Forget frames in flight or held: the server has them, or will never take them."""
+        if self._closed:
+            return
+        gone = set(entries)
+        rows = self._forget(gone)
+        self._flight = [entry for entry in self._flight if entry not in gone]
+        self._unhold(gone)
+        if rows or self._disk.locked():
+            await self._remove_rows(gone)
+
+    def give_back(self, entries: Iterable[Entry] | None = None) -> None:
+        """Let frames wait again, in their old place; ``None``: all that are in flight."""
+        back = self._flight if entries is None else [e for e in entries if not e.gone]
+        if not back or self._closed:
+            return
+        chosen = set(back)
+        self._flight = [entry for entry in self._flight if entry not in chosen]
+        self._unhold(chosen)
+        for entry in back:
+            if entry.row is not None:
+                entry.body = None
+        self._waiting.extendleft(sorted(back, key=_first, reverse=True))
+
+    def give_back_all(self) -> None:
+        """Let all frames that are not verified wait again."""
+        self.give_back()
+        self.give_back(list(self._held))
+
+    def put_aside(self, entries: Sequence[Entry], until: float) -> None:
+        """Do not send frames before a time of the loop's clock: the server would drop them."""
+        self.give_back(entries)
+        chosen = set(entries)
+        self._waiting = deque(entry for entry in self._waiting if entry not in chosen)
+        self._aside += [(until, entry) for entry in entries]
+
+    def put_old_aside(self, before: int, until: float) -> int:
+        """Put what waits and begins ``before`` a time (ms) aside; return its samples."""
+        old: list[Entry] = []
+        while self._waiting and self._waiting[0].first < before:
+            old.append(self._waiting.popleft())
+        self._aside += [(until, entry) for entry in old]
+        return sum(entry.samples for entry in old)
+
+    def wake(self, now: float) -> float | None:
+        """Let what was put aside until ``now`` wait again; return when the next will."""
+        if not self._aside:
+            return None
+        back = [entry for until, entry in self._aside if until <= now]
+        self._aside = [(until, entry) for until, entry in self._aside if until > now]
+        self._waiting.extendleft(sorted(back, key=_first, reverse=True))
+        return min((until for until, _ in self._aside), default=None)
+
+    async def park(
+        self, entry: Entry, rest: Frame | None, lines: Sequence[bytes], reason: str
+    ) -> None:
+        """Keep the lines of a frame that the server refuses apart; the rest was taken."""
+        if self._closed:
+            return
+        self.parked += entry.samples - (0 if rest is None else rest.samples)
+        if lines:
+            try:
+                await self._run(self._file.park, lines, reason)
+            except JournalError as err:
+                self._failed(err)
+        if rest is None:
+            await self.release([entry])
+            return
+        kept = Entry(
+            rest.first, rest.last, rest.tally, len(rest.body), body=rest.body, due=entry.due
+        )
+        kept.number = entry.number
+        self._remember(kept)
+        self._flight.insert(0, kept)
+        self.hold([kept], asyncio.get_running_loop().time())
+        await self.release([entry])
+        self._schedule(kept.due)
+
+    async def spill(self, *, everything: bool = False) -> bool:
+        """Bring to the disk what is due, or everything; ``False`` if the disk does not take it."""
+        if self.paused:
+            return False
+        now = asyncio.get_running_loop().time()
+        async with self._disk:
+            late: list[Entry] = []
+            for entry in self._memory:
+                if not everything and entry.due > now:
+                    break
+                late.append(entry)
+            if not late:
+                return True
+            frames = [(entry.first, entry.last, entry.tally, entry.body or b"") for entry in late]
+            try:
+                rows = await self._run(self._file.add, frames)
+            except JournalError as err:
+                self._failed(err)
+                return False
+            for entry, row in zip(late, rows, strict=True):
+                entry.row = row
+                if entry.gone:
+                    self._leftovers.append(row)
+                    continue
+                del self._memory[entry]
+                self._memory_size -= entry.size
+                self._disk_size += entry.size
+                if entry not in self._flight:
+                    entry.body = None
+            await self._remove_leftovers()
+            self._worked()
+        self._drop_excess()
+        return True
+
+    async def close(self) -> bool:
+        """Bring everything to the disk; ``False`` if it does not take it."""
+        self.draw()
+        self.give_back_all()
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._task is not None:
+            await self._task
+        return await self.spill(everything=True)
+
+    def _schedule(self, due: float) -> None:
+        if self._timer is None and not self._closed:
+            self._timer = asyncio.get_running_loop().call_at(due, self._begin_spill)
+
+    def _begin_spill(self) -> None:
+        self._timer = None
+        self._task = asyncio.get_running_loop().create_task(self._spill_and_go_on())
+
+    async def _spill_and_go_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        worked = await self.spill()
+        self._task = None
+        if self._memory and self._timer is None:
+            self._schedule(next(iter(self._memory)).due if worked else loop.time() + RETRY_DISK)
+
+    async def _bring(self, entries: list[Entry], coding: Coding) -> None:
+        """Give entries their bodies."""
+        absent = [entry for entry in entries if entry.body is None]
+        rows = [entry.row for entry in absent if entry.row is not None]
+        if rows:
+            try:
+                bodies = await self._run(self._file.bodies, rows)
+            except (KeyError, DamagedJournalError) as err:
+                self._lose(absent)
+                self._failed(err if isinstance(err, JournalError) else DamagedJournalError("rows"))
+                return
+            except JournalError as err:
+                self._failed(err)
+                raise
+            for entry, body in zip(absent, bodies, strict=True):
+                entry.body = body
+        other = [
+            entry for entry in entries if entry.body is not None and coding_of(entry.body) != coding
+        ]
+        if not other:
+            return
+        bodies = [entry.body or b"" for entry in other]
+        try:
+            if sum(map(len, bodies)) > _LARGE:
+                bodies = await self._run(transcode, bodies, coding)
+            else:
+                bodies = transcode(bodies, coding)
+        except DamagedError as err:
+            if len(other) == 1:
+                self._lose(other)
+                self._failed(JournalError(str(err)))
+                return
+            for entry in other:
+                await self._bring([entry], coding)
+            return
+        for entry, body in zip(other, bodies, strict=True):
+            if entry in self._memory:
+                self._memory_size += len(body) - entry.size
+                entry.size = len(body)
+            entry.body = body
+
+    def _remember(self, entry: Entry) -> None:
+        """Count an entry that is in memory only."""
+        self._memory[entry] = None
+        self._memory_size += entry.size
+        self._total += entry.samples
+
+    def _forget(self, entries: Iterable[Entry]) -> bool:
+        """Take entries out of the sums; return whether one is on the disk."""
+        rows = False
+        for entry in entries:
+            if entry.gone:
+                continue
+            entry.gone = True
+            self._total -= entry.samples
+            if entry.row is not None:
+                rows = True
+                self._disk_size -= entry.size
+            else:
+                del self._memory[entry]
+                self._memory_size -= entry.size
+        return rows
+
+    def _unhold(self, entries: set[Entry]) -> None:
+        """Take entries out of those that are held; they are usually the oldest."""
+        left = len(entries)
+        while left and self._held and self._held[0] in entries:
+            self._held_total -= self._held.popleft().samples
+            left -= 1
+        if left and not entries.isdisjoint(self._held):
+            self._held_total -= sum(entry.samples for entry in self._held if entry in entries)
+            self._held = deque(entry for entry in self._held if entry not in entries)
+
+    async def _remove_rows(self, entries: Iterable[Entry]) -> None:
+        async with self._disk:
+            # A row that a spill made meanwhile is a leftover by itself.
+            known = set(self._leftovers)
+            self._leftovers += [
+                entry.row for entry in entries if entry.row is not None and entry.row not in known
+            ]
+            await self._remove_leftovers()
+
+    async def _remove_leftovers(self) -> None:
+        if not self._leftovers or self.paused:
+            return
+        rows, self._leftovers = self._leftovers, []
+        try:
+            await self._run(self._file.remove, rows)
+        except JournalError as err:
+            # They are sent once more after a restart, which does no harm.
+            self._leftovers = rows
+            self._failed(err)
+
+    def _drop_excess(self) -> None:
+        """Give the oldest up that wait beyond the limits of age and size."""
+        oldest = (self._clock() - self._days * DAY) * 1000
+        dropped = [entry for _, entry in self._aside if entry.last < oldest]
+        if dropped:
+            self._aside = [pair for pair in self._aside if pair[1].last >= oldest]
+            self._forget(dropped)
+        waiting = self._waiting
+        while waiting and (
+            waiting[0].last < oldest or (len(waiting) > 1 and self.size > self._limit_bytes)
         ):
-            oldest, _ = self._frames.popitem(last=False)
-            self._forget(oldest)
-            self.dropped += oldest.samples
-
-    async def take(self, limit: int) -> list[Frame]:
-        """Return the oldest frames, at least one and at most ``limit`` bytes of several."""
-        size = 0
-        while self._frames:
-            frame = next(iter(self._frames))
-            size += len(frame.body)
-            if size > limit and self._in_flight:
+            dropped.append(waiting.popleft())
+            self._forget(dropped[-1:])
+        while self._failing and len(waiting) > 1 and self._memory_size > self._limit_memory:
+            entry = next((entry for entry in waiting if entry.row is None), None)
+            if entry is None:
                 break
-            del self._frames[frame]
-            self._in_flight[frame] = None
-        return list(self._in_flight)
+            waiting.remove(entry)
+            dropped.append(entry)
+            self._forget([entry])
+        if not dropped:
+            return
+        if not self.dropped:
+            _LOGGER.warning("%s: the oldest samples of the journal are dropped", self.heatpump_id)
+        self.dropped += sum(entry.samples for entry in dropped)
+        self._leftovers += [entry.row for entry in dropped if entry.row is not None]
 
-    async def release(self, frames: Iterable[Frame]) -> None:
-        """Forget frames in flight. Raises ``KeyError`` for any other frame."""
-        for frame in frames:
-            del self._in_flight[frame]
-            self._forget(frame)
+    def _lose(self, entries: Sequence[Entry]) -> None:
+        """Forget what was on a damaged disk."""
+        lost = sum(entry.samples for entry in entries)
+        _LOGGER.error("%s: %d samples of a damaged journal are lost", self.heatpump_id, lost)
+        self.dropped += lost
+        self._forget(entries)
+        gone = set(entries)
+        for entry in gone:
+            # The next file numbers its rows anew.
+            entry.row = None
+        self._unhold(gone)
+        self._flight = [entry for entry in self._flight if entry not in gone]
+        self._waiting = deque(entry for entry in self._waiting if entry not in gone)
+        self._aside = [pair for pair in self._aside if pair[1] not in gone]
 
-    def give_back(self) -> None:
-        """Let all frames that are still in flight wait again, in their old place."""
-        for frame in reversed(self._in_flight):
-            self._frames[frame] = None
-            self._frames.move_to_end(frame, last=False)
-        self._in_flight.clear()
+    def lose_disk(self) -> None:
+        """Forget all that was on the disk: its file was set aside."""
+        everything = [*self._flight, *self._held, *self._waiting, *(e for _, e in self._aside)]
+        lost = [entry for entry in everything if entry.row is not None]
+        self._leftovers = []
+        if lost:
+            self._lose(lost)
 
-    def _forget(self, frame: Frame) -> None:
-        self.samples -= frame.samples
-        self.size -= len(frame.body)
+    def _failed(self, err: JournalError) -> None:
+        if not self._failing:
+            _LOGGER.warning(
+                "%s: the journal fails, samples stay in memory: %s", self.heatpump_id, err
+            )
+        self._failing = True
+        self._on_trouble(err)
+
+    def _worked(self) -> None:
+        if self._failing:
+            self._failing = False
+            self._on_trouble(None)
+
+
+def _first(entry: Entry) -> int:
+    return entry.first

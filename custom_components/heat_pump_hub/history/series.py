@@ -1,11 +1,11 @@
 """From snapshots to frames: the samples as the database's import takes them.
 
-A frame is JSON lines, one line a series, as VictoriaMetrics' ``/api/v1/import``
-reads them. It is encoded once; whoever waits with it, sends it or sends it again
-handles the same bytes, and frames may be joined in any order.
+A frame is compressed JSON lines, one line a series, as VictoriaMetrics'
+``/api/v1/import`` reads them. It is encoded once; whoever waits with it, stores it, sends
+it or sends it again handles the same bytes, and frames may be joined in any order.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 import json
@@ -13,10 +13,16 @@ from math import isfinite
 from typing import Final
 
 from ..drivers.points import Point, Snapshot, Value
+from .codec import Coding, Compressor
+from .tally import Tally, series_key
 
 BODY_LIMIT: Final = 256 * 1024
-"""Bytes of one frame and of one request; more would hold the event loop too long."""
+"""Bytes of one request; more would hold the event loop too long."""
+TEXT_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes of one frame before it is compressed."""
 
+_TALLIES: Final = 64
+"""Tallies that are kept; a heat pump that answers evenly needs two."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -26,14 +32,17 @@ class Frame:
     """Encoded samples of one heat pump; equal only to itself."""
 
     body: bytes
-    """JSON lines, each ended by a newline."""
-    heatpump_id: str
-    series: int
-    samples: int
+    """Compressed JSON lines, each ended by a newline."""
+    tally: Tally
     first: int
     """Oldest sample time, ms since 1970."""
     last: int
     """Newest sample time, ms since 1970."""
+
+    @property
+    def samples(self) -> int:
+        """How many samples it holds."""
+        return self.tally.samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +100,7 @@ class Encoder:
     """Encodes the snapshots of one heat pump.
 
     The part of a line that never changes, name and labels, is encoded once for
-    each series and kept.
+    each series and kept; so is the tally of a poll that reads what another one read.
     """
 
     def __init__(
@@ -104,6 +113,7 @@ class Encoder:
         naming: Naming = canonical,
     ) -> None:
         """Take the points of a driver and the labels of its machine."""
+        self.heatpump_id = heatpump_id
         self._points = points
         self._labels = {
             "heatpump_id": heatpump_id,
@@ -112,24 +122,31 @@ class Encoder:
         }
         self._naming = naming
         self._known: dict[str, tuple[Series, str]] = {}
+        self._series_keys: dict[str, int] = {}
+        self._tallies: dict[tuple[str | int, ...], Tally] = {}
+        self._compressor = Compressor()
 
     def encode(
-        self, snapshots: Sequence[Snapshot], keys: Container[str] | None = None
+        self,
+        snapshots: Sequence[Snapshot],
+        keys: Container[str] | None = None,
+        coding: Coding = Coding.ZSTD,
     ) -> list[Frame]:
-        """Return the samples of some snapshots as frames of at most :data:`BODY_LIMIT`.
+        """Return the samples of some snapshots as frames, one in all but the largest cases.
 
         Only points in ``keys`` are sent; ``None``: all. A snapshot without any gives
-        no frame. A line is never split: a single series longer than the limit makes
+        no frame. A line is never split: a single series longer than :data:`TEXT_LIMIT` makes
         a frame of its own. Raises ``KeyError`` if a value has no point.
         """
         if len(snapshots) == 1:
             # The live poll: no lists to merge.
             time = milliseconds(snapshots[0].time)
             end = f'],"timestamps":[{time}]}}\n'
-            lines = [
-                (f"{head}{number}{end}", 1) for head, number in self._samples(snapshots[0], keys)
-            ]
-            return self._frames(lines, time, time)
+            heads, lines = [], []
+            for head, number in self._samples(snapshots[0], keys):
+                heads.append(head)
+                lines.append(f"{head}{number}{end}")
+            return self._frames(heads, lines, None, time, time, coding)
         columns: dict[str, tuple[list[str], list[str]]] = {}
         times = [milliseconds(snapshot.time) for snapshot in snapshots]
         for snapshot, time in zip(snapshots, times, strict=True):
@@ -141,13 +158,20 @@ class Encoder:
                 column[0].append(str(number))
                 column[1].append(stamp)
         return self._frames(
+            list(columns),
             [
-                (f'{head}{",".join(values)}],"timestamps":[{",".join(stamps)}]}}\n', len(values))
+                f'{head}{",".join(values)}],"timestamps":[{",".join(stamps)}]}}\n'
                 for head, (values, stamps) in columns.items()
             ],
+            [len(values) for values, _ in columns.values()],
             min(times, default=0),
             max(times, default=0),
+            coding,
         )
+
+    def count(self, snapshot: Snapshot, keys: Container[str] | None = None) -> int:
+        """Return how many samples a snapshot would give."""
+        return sum(1 for _ in self._samples(snapshot, keys))
 
     def _samples(
         self, snapshot: Snapshot, keys: Container[str] | None
@@ -170,28 +194,48 @@ class Encoder:
         metric = {"__name__": series.name, **series.labels, **self._labels}
         head = f'{{"metric":{json.dumps(metric, separators=(",", ":"))},"values":['
         self._known[key] = series, head
+        self._series_keys[head] = series_key(head)
         return series, head
 
-    def _frames(self, lines: list[tuple[str, int]], first: int, last: int) -> list[Frame]:
-        """Pack lines, each with its number of samples, into frames."""
+    def _frames(
+        self,
+        heads: list[str],
+        lines: list[str],
+        counts: list[int] | None,
+        first: int,
+        last: int,
+        coding: Coding,
+    ) -> list[Frame]:
+        """Pack lines into frames; ``counts`` are their samples, ``None``: one each."""
         frames: list[Frame] = []
-        start = size = 0
-        for index, (line, _) in enumerate(lines):
-            # JSON is escaped to ASCII: a character is a byte.
-            if size + len(line) > BODY_LIMIT and size:
-                frames.append(self._frame(lines[start:index], first, last))
-                start, size = index, 0
-            size += len(line)
-        if size:
-            frames.append(self._frame(lines[start:], first, last))
+        start = 0
+        for end in _cuts(lines):
+            tally = self._tally(heads[start:end], None if counts is None else counts[start:end])
+            # JSON is escaped to ASCII.
+            text = "".join(lines[start:end]).encode("ascii")
+            body = self._compressor.compress(text, coding)
+            frames.append(Frame(body=body, tally=tally, first=first, last=last))
+            start = end
         return frames
 
-    def _frame(self, lines: list[tuple[str, int]], first: int, last: int) -> Frame:
-        return Frame(
-            body="".join([line for line, _ in lines]).encode("ascii"),
-            heatpump_id=self._labels["heatpump_id"],
-            series=len(lines),
-            samples=sum(count for _, count in lines),
-            first=first,
-            last=last,
-        )
+    def _tally(self, heads: list[str], counts: list[int] | None) -> Tally:
+        shape = (*heads, *(counts or ()))
+        if (tally := self._tallies.get(shape)) is None:
+            if len(self._tallies) >= _TALLIES:
+                self._tallies.clear()
+            keys = [self._series_keys[head] for head in heads]
+            tally = Tally(dict(zip(keys, counts or [1] * len(keys), strict=True)))
+            self._tallies[shape] = tally
+        return tally
+
+
+def _cuts(lines: Sequence[str]) -> Iterator[int]:
+    """Yield where lines are cut into frames of at most :data:`TEXT_LIMIT`."""
+    size = 0
+    for index, line in enumerate(lines):
+        if size and size + len(line) > TEXT_LIMIT:
+            yield index
+            size = 0
+        size += len(line)
+    if size:
+        yield len(lines)

@@ -1,36 +1,89 @@
-"""The shipper: carries frames to the server and keeps what the server has not taken.
+"""The shipper: carries frames to the server, and forgets them when the server has them.
 
-One request is in flight at a time. While the server is away, frames wait in an
-:class:`Outbox`, and attempts become rarer. A frame that the server refuses, while it
-takes others, is given up and counted; all else waits until the server is back or the
-outbox is full.
+One request is in flight at a time. An answer to a write proves nothing: VictoriaMetrics
+loses what it took in its last seconds if it is killed. So a frame is held after the
+answer, then the samples of every series in its span are counted, and what lacks is sent
+again. While the server is away, frames wait in the :class:`~.outbox.Outbox` of their heat
+pump, and attempts become rarer.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
 import logging
 from random import Random
 import time
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from .outbox import LIMIT_BYTES, LIMIT_SAMPLES, MemoryOutbox, Outbox
+from .codec import Coding, Compressor, DamagedError, decompress
+from .journal_file import JournalError
+from .outbox import RETRY_DISK, Entry, Outbox
+from .probe import LOOK_EVERY, Probe
 from .series import BODY_LIMIT, Frame
-from .victoriametrics import AuthRejectedError, HistoryError, OverloadedError, RefusedError
+from .tally import Tally, expected, holds
+from .victoriametrics import (
+    AuthRejectedError,
+    HistoryError,
+    NotVictoriaMetricsError,
+    OverloadedError,
+    RefusedError,
+    ServerInfo,
+    UnreachableError,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
+HOLD: Final = 30.0
+"""Seconds between the server's answer and the count."""
 FIRST_DELAY: Final = 1.0
 LONGEST_DELAY: Final = 300.0
 LONGEST_RETRY_AFTER: Final = 3600.0
 """Seconds between attempts; a server that asks for more than an hour is asked hourly."""
+LONGEST_RESEND: Final = 3600.0
+"""Seconds until a frame is sent again that was lost more than once."""
+COUNT_LIMIT: Final = 1_000_000
+"""Samples that are counted in one query, if they are of several frames."""
+LOSSES: Final = 3
+"""Times a frame has to be lost until the owner is told."""
+AWAY_AFTER: Final = 3600.0
+"""Seconds without an answer after which the owner is told."""
+RETENTION_MARGIN: Final = timedelta(hours=1)
+ASK_AGAIN: Final = 6 * 3600.0
+"""Seconds until it is seen whether the retention was made longer."""
+
+type Part = Sequence[tuple[Outbox, Entry]]
+
+
+class Trouble(StrEnum):
+    """What an owner has to know, or do something about, until it is over."""
+
+    AWAY = "history_away"
+    REFUSED = "history_refused"
+    NOT_KEPT = "history_not_kept"
+    NO_DEDUPLICATION = "history_no_deduplication"
+    RETENTION = "history_retention"
+    UNREADABLE = "history_unreadable"
 
 
 class Server(Protocol):
-    """What the shipper needs of a server."""
+    """What the shipper needs of a server. Everything raises ``HistoryError``."""
 
-    async def write(self, body: bytes) -> None:
-        """Store a body; an empty one tells whether writing works. Raises ``HistoryError``."""
+    async def write(self, body: bytes, coding: Coding | None = None) -> None:
+        """Store a body; an empty one tells whether writing works."""
+        ...
+
+    async def query(self, expression: str, *, at: float | None = None) -> list[dict[str, Any]]:
+        """Return the result of an instant query."""
+        ...
+
+    async def counts(self, heatpump_id: str, first: int, last: int) -> dict[int, int]:
+        """Return how many series hold how many samples in a span of ms."""
+        ...
+
+    async def info(self) -> ServerInfo:
+        """Tell what the server says about itself."""
         ...
 
 
@@ -39,17 +92,27 @@ class Stats:
     """State of a shipper, for diagnostic sensors."""
 
     queued_samples: int
+    """Samples the server has not taken yet."""
     queued_bytes: int
-    oldest_age: float | None
-    """Seconds since the oldest waiting sample was taken; ``None``: nothing waits."""
+    oldest: int | None
+    """When the oldest of them was taken, ms since 1970."""
+    unverified: int
+    """Samples the server has taken, and that are not counted yet."""
     posted: int
-    """Samples the server has taken since the start."""
+    """Samples the server has taken since the start, those sent again included."""
+    verified: int
+    """Samples that were found on the server since the start."""
+    lost: int
+    """Samples the server had taken and did not have later; they are sent again."""
     dropped: int
-    """Samples that were given up because the outbox was full."""
+    """Samples that were given up because they were too many or too old."""
     refused: int
-    """Samples that were given up because the server refused them."""
+    """Samples that were put aside because the server refuses them."""
     last_success: float | None
     """Seconds since 1970 at which the server last took a body."""
+    last_verified: int | None
+    """Time of the newest sample that was found on the server, ms since 1970."""
+    coding: Coding
     last_error: str | None
     """Why the last attempt failed; ``None``: it did not."""
 
@@ -64,117 +127,210 @@ class Shipper:
         self,
         server: Server,
         *,
-        outbox: Outbox | None = None,
-        limit_samples: int = LIMIT_SAMPLES,
-        limit_bytes: int = LIMIT_BYTES,
-        on_auth_failed: Callable[[], None] | None = None,
-        on_refused: Callable[[str], None] | None = None,
+        hold: float = HOLD,
+        on_auth_failed: Callable[[], None] = lambda: None,
+        on_trouble: Callable[[Trouble, str | None], None] = lambda _trouble, _details: None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: Random | None = None,
     ) -> None:
-        """Take a server; the limits are those of the memory outbox where none is given.
+        """Take a server.
 
         ``on_auth_failed`` is called once until credentials are replaced or work again,
-        ``on_refused`` once, with the server's reason. ``clock`` gives seconds since 1970.
+        ``on_trouble`` when a trouble begins, with details, and with ``None`` when it is over.
+        ``clock`` gives seconds since 1970.
         """
         self._server = server
-        self._outbox = outbox or MemoryOutbox(limit_samples, limit_bytes)
+        self._hold = hold
         self._on_auth_failed = on_auth_failed
-        self._on_refused = on_refused
+        self._on_trouble = on_trouble
         self._clock = clock
         self._sleep = sleep
         self._rng = rng or Random()
+        self._outboxes: list[Outbox] = []
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
         self._sending = asyncio.Lock()
+        self._info: ServerInfo | None = None
+        self._probe: Probe | None = None
+        self._look_at = 0.0
+        self._coding = Coding.ZSTD
         self._failures = 0
+        self._failing_since: float | None = None
         self._auth_reported = False
-        self._drop_reported = False
-        self._refusal_reported = False
+        self._troubles: set[Trouble] = set()
         self._posted = 0
-        self._refused = 0
+        self._verified = 0
+        self._lost = 0
         self._last_success: float | None = None
+        self._last_verified: int | None = None
         self._last_error: str | None = None
 
     @property
     def stats(self) -> Stats:
         """The state at this moment."""
-        oldest = self._outbox.oldest
+        outboxes = self._outboxes
         return Stats(
-            queued_samples=self._outbox.samples,
-            queued_bytes=self._outbox.size,
-            oldest_age=None if oldest is None else max(0.0, self._clock() - oldest / 1000),
+            queued_samples=sum(outbox.samples for outbox in outboxes),
+            queued_bytes=sum(outbox.size for outbox in outboxes),
+            oldest=min((o.oldest for o in outboxes if o.oldest is not None), default=None),
+            unverified=sum(outbox.unverified for outbox in outboxes),
             posted=self._posted,
-            dropped=self._outbox.dropped,
-            refused=self._refused,
+            verified=self._verified,
+            lost=self._lost,
+            dropped=sum(outbox.dropped for outbox in outboxes),
+            refused=sum(outbox.parked for outbox in outboxes),
             last_success=self._last_success,
+            last_verified=self._last_verified,
+            coding=self._coding,
             last_error=self._last_error,
         )
 
-    def put(self, frame: Frame) -> None:
-        """Hand over a frame; it is on its way as soon as the loop is free."""
-        dropped = self._outbox.dropped
-        self._outbox.put(frame)
-        if self._outbox.dropped > dropped and not self._drop_reported:
-            self._drop_reported = True
-            _LOGGER.warning("The history queue is full: its oldest samples are dropped")
+    @property
+    def coding(self) -> Coding:
+        """How frames are best encoded."""
+        return self._coding
+
+    @property
+    def away(self) -> bool:
+        """Whether the last attempt failed: frames may be joined, nothing is urgent."""
+        return self._failures > 0
+
+    def attach(self, outbox: Outbox) -> None:
+        """Send what is in an outbox, from now on."""
+        self._outboxes.append(outbox)
+        outbox.on_put = self._wake.set
         self._wake.set()
+
+    def detach(self, outbox: Outbox) -> None:
+        """Leave an outbox alone; it has to be closed next."""
+        self._outboxes.remove(outbox)
+        outbox.on_put = lambda: None
 
     def replace_server(self, server: Server) -> None:
         """Go on with other credentials, at once."""
         self._server = server
+        self._info = None
         self._auth_reported = False
         self._hurry.set()
+        self._wake.set()
 
     async def run(self) -> None:
-        """Send frames as they come, until cancelled; what was in flight then waits again."""
+        """Send and count, until cancelled; what was in flight then waits again."""
         while True:
             self._wake.clear()
             self._hurry.clear()
             try:
-                if not await self._send_some():
-                    await self._wake.wait()
+                if not await self._step():
+                    await self._rest()
             except HistoryError as err:
                 await self._pause(self._delay(err))
+            except JournalError:
+                # The outbox has told; other heat pumps must not suffer.
+                await self._pause(RETRY_DISK)
 
     async def flush(self, timeout: float) -> bool:
         """Send all that waits; ``False`` if the server did not take it within ``timeout`` s.
 
         The first failure ends it: a server that is away does not hold up a stop.
         """
+        for outbox in self._outboxes:
+            outbox.draw()
         try:
             async with asyncio.timeout(timeout):
-                while await self._send_some():
+                while await self._step(counting=False):
                     pass
-        except TimeoutError, HistoryError:
+        except TimeoutError, HistoryError, JournalError:
             return False
         return True
 
-    async def _send_some(self) -> bool:
-        """Send the oldest frames; ``False`` if there are none. Raises ``HistoryError``."""
+    async def _step(self, *, counting: bool = True) -> bool:
+        """Do what is due; ``False`` if nothing is. Raises ``HistoryError`` and ``JournalError``."""
         async with self._sending:
-            frames = await self._outbox.take(BODY_LIMIT)
-            if not frames:
-                return False
             server = self._server
+            outboxes = list(self._outboxes)
             try:
-                await self._send(server, frames)
+                for outbox in outboxes:
+                    outbox.wake(self._now())
+                if self.away and not any(outbox.ready for outbox in outboxes):
+                    for outbox in outboxes:
+                        outbox.draw()
+                busy = any(outbox.ready or outbox.first_held is not None for outbox in outboxes)
+                if not busy and not self._probe:
+                    return False
+                if self._info is None:
+                    await self._ask(server)
+                elif self._probe and counting and self._now() >= self._look_at:
+                    await self._look(server, self._probe)
+                return (counting and await self._count_some(server, outboxes)) or (
+                    await self._send_some(server, outboxes)
+                )
             except HistoryError as err:
                 self._failed(err, server)
                 raise
             finally:
-                self._outbox.give_back()
-        self._succeeded()
-        return True
+                for outbox in outboxes:
+                    outbox.give_back()
 
-    async def _send(self, server: Server, frames: Sequence[Frame]) -> None:
-        """Send frames, halving what is refused down to the frames that are to blame."""
-        parts = [frames]
+    async def _ask(self, server: Server) -> None:
+        """See what the server is, and begin to see which coding it stores."""
+        info = await server.info()
+        if info.readable:
+            probe = Probe(server, clock=self._clock)
+            try:
+                await probe.write()
+            except RefusedError:
+                self._use(Coding.GZIP)
+            else:
+                self._probe = probe
+                self._look_at = self._now() + LOOK_EVERY
+        else:
+            # Whoever may not write either has other worries than reading.
+            await server.write(b"")
+            self._probe = None
+            self._use(Coding.GZIP)
+        self._info = info
+        self._tell(Trouble.UNREADABLE, None if info.readable else "")
+        self._tell(Trouble.NO_DEDUPLICATION, "" if info.deduplicates is False else None)
+        self._tell(Trouble.RETENTION, None)
+        for outbox in self._outboxes:
+            outbox.wake(float("inf"))
+        self._succeeded()
+
+    async def _look(self, server: Server, probe: Probe) -> None:
+        self._look_at = self._now() + LOOK_EVERY
+        if (coding := await probe.look()) is not None:
+            self._probe = None
+            self._use(coding)
+        self._succeeded()
+
+    def _use(self, coding: Coding) -> None:
+        if coding is self._coding:
+            return
+        _LOGGER.info("The history server stores %s", coding)
+        before, self._coding = self._coding, coding
+        if before is Coding.ZSTD:
+            # It took these for nothing.
+            for outbox in self._outboxes:
+                outbox.give_back_all()
+
+    async def _send_some(self, server: Server, outboxes: Sequence[Outbox]) -> bool:
+        """Send the oldest frames; ``False`` if there are none."""
+        batch: list[tuple[Outbox, Entry]] = []
+        size = 0
+        for outbox in outboxes:
+            self._put_old_aside(outbox)
+            if outbox.ready and (not batch or size < BODY_LIMIT):
+                entries = await outbox.take(BODY_LIMIT - size, self._coding)
+                size += sum(entry.size for entry in entries)
+                batch += [(outbox, entry) for entry in entries]
+        if not batch:
+            return False
+        parts: list[Part] = [batch]
         while parts:
             part = parts.pop()
             try:
-                await server.write(b"".join([frame.body for frame in part]))
+                await server.write(b"".join([entry.body or b"" for _, entry in part]), self._coding)
             except RefusedError as err:
                 if len(part) > 1:
                     middle = len(part) // 2
@@ -182,45 +338,177 @@ class Shipper:
                     continue
                 # A server that refuses even nothing is set up wrongly: the frame is innocent.
                 await server.write(b"")
-                self._give_up(part[0], str(err))
+                await self._sift(server, *part[0], str(err))
             else:
-                self._posted += sum(frame.samples for frame in part)
-                self._last_success = self._clock()
-            await self._outbox.release(part)
+                self._took(part)
+        self._succeeded()
+        return True
 
-    def _give_up(self, frame: Frame, reason: str) -> None:
-        self._refused += frame.samples
-        if self._refusal_reported:
+    def _took(self, part: Part) -> None:
+        now = self._now()
+        self._posted += sum(entry.samples for _, entry in part)
+        self._last_success = self._clock()
+        for outbox in {outbox for outbox, _ in part}:
+            outbox.hold([entry for box, entry in part if box is outbox], now)
+
+    async def _sift(self, server: Server, outbox: Outbox, entry: Entry, reason: str) -> None:
+        """Send the series of a refused frame that are innocent, put the others aside."""
+        compressor = Compressor()
+        coding = self._coding
+        innocent: list[bytes] = []
+        poison: list[bytes] = []
+        try:
+            parts = _halves(decompress(entry.body or b"").splitlines(keepends=True))
+        except DamagedError:
+            _LOGGER.error("%d samples in the journal are damaged", entry.samples)
+            await outbox.park(entry, None, (), reason)
             return
-        self._refusal_reported = True
-        _LOGGER.error(
-            "The history server refuses %d samples of %s, they are dropped: %s",
-            frame.samples,
-            frame.heatpump_id,
-            reason,
+        while parts:
+            lines = parts.pop()
+            try:
+                await server.write(compressor.compress(b"".join(lines), coding), coding)
+            except RefusedError as err:
+                reason = str(err)
+                if len(lines) > 1:
+                    parts += _halves(lines)
+                else:
+                    poison += lines
+            else:
+                innocent += lines
+        rest = None
+        if innocent:
+            rest = Frame(
+                body=compressor.compress(b"".join(innocent), coding),
+                tally=Tally.of_lines(innocent),
+                first=entry.first,
+                last=entry.last,
+            )
+            self._posted += rest.samples
+            self._last_success = self._clock()
+        if Trouble.REFUSED not in self._troubles:
+            _LOGGER.error(
+                "The history server refuses %d series of %s, they are put aside: %s",
+                len(poison),
+                outbox.heatpump_id,
+                reason,
+            )
+        self._tell(Trouble.REFUSED, reason)
+        await outbox.park(entry, rest, poison, reason)
+
+    def _put_old_aside(self, outbox: Outbox) -> None:
+        """Keep what the server would drop without a word, until its owner gives it room."""
+        if self._info is None or self._info.retention is None:
+            return
+        kept = self._info.retention - RETENTION_MARGIN
+        before = int((self._clock() - kept.total_seconds()) * 1000)
+        if outbox.put_old_aside(before, self._now() + ASK_AGAIN):
+            self._tell(Trouble.RETENTION, str(self._info.retention.days))
+
+    async def _count_some(self, server: Server, outboxes: Sequence[Outbox]) -> bool:
+        """Count what was held for long enough; ``False`` if there is nothing."""
+        if self._info is None or self._probe is not None:
+            # Nobody knows yet whether it takes this coding for nothing.
+            return False
+        before = self._now() - self._hold
+        for outbox in outboxes:
+            entries = outbox.due(before, COUNT_LIMIT)
+            if not entries:
+                continue
+            if self._info.readable:
+                await self._count(server, outbox, entries)
+            else:
+                await outbox.release(entries)
+            return True
+        return False
+
+    async def _count(self, server: Server, outbox: Outbox, entries: Sequence[Entry]) -> None:
+        """Forget the frames the server has; let the others wait again."""
+        lost: list[Entry] = []
+        parts = [entries]
+        while parts:
+            part = parts.pop()
+            last = max(entry.last for entry in part)
+            try:
+                found = await server.counts(outbox.heatpump_id, part[0].first, last)
+            except RefusedError, NotVictoriaMetricsError, AuthRejectedError:
+                # Reading was possible before.
+                self._info = None
+                raise
+            if holds(found, expected(entry.tally for entry in part)):
+                self._verified += sum(entry.samples for entry in part)
+                self._last_verified = max(self._last_verified or 0, last)
+                await outbox.release(part)
+            elif found and len(part) > 1:
+                parts += _halves(part)
+            else:
+                lost += part
+        self._succeeded()
+        if lost:
+            self._found_lost(outbox, lost)
+        else:
+            self._tell(Trouble.NOT_KEPT, None)
+
+    def _found_lost(self, outbox: Outbox, lost: Sequence[Entry]) -> None:
+        samples = sum(entry.samples for entry in lost)
+        self._lost += samples
+        for entry in lost:
+            entry.tries += 1
+        tries = max(entry.tries for entry in lost)
+        _LOGGER.log(
+            logging.INFO if tries < LOSSES else logging.WARNING,
+            "The history server has lost %d samples of %s, they are sent again",
+            samples,
+            outbox.heatpump_id,
         )
-        if self._on_refused is not None:
-            self._on_refused(reason)
+        outbox.give_back([entry for entry in lost if entry.tries < LOSSES])
+        if again := [entry for entry in lost if entry.tries >= LOSSES]:
+            delay = min(LONGEST_RESEND, self._hold * 2.0 ** min(tries - LOSSES, 30))
+            outbox.put_aside(again, self._now() + delay)
+        if tries >= LOSSES:
+            self._tell(Trouble.NOT_KEPT, str(samples))
+        # It was restarted, perhaps as another version.
+        self._info = None
+
+    def _tell(self, trouble: Trouble, details: str | None) -> None:
+        """Report a trouble once until it is over."""
+        if (details is not None) is (trouble in self._troubles):
+            return
+        if details is None:
+            self._troubles.discard(trouble)
+        else:
+            self._troubles.add(trouble)
+        self._on_trouble(trouble, details)
 
     def _failed(self, err: HistoryError, server: Server) -> None:
         if self._last_error is None:
-            _LOGGER.warning("History cannot be stored, samples wait in a queue: %s", err)
+            _LOGGER.warning("History cannot be stored, samples wait in the journal: %s", err)
         self._last_error = str(err)
         self._failures += 1
+        if self._failing_since is None:
+            self._failing_since = self._now()
+        elif self._now() - self._failing_since >= AWAY_AFTER:
+            self._tell(Trouble.AWAY, str(err))
+        if isinstance(err, UnreachableError):
+            # Who answers next may be another version, or have lost something.
+            self._info = None
         rejected = isinstance(err, AuthRejectedError)
         # Credentials that were replaced while they failed are of no interest.
         if rejected and server is self._server and not self._auth_reported:
             self._auth_reported = True
-            if self._on_auth_failed is not None:
-                self._on_auth_failed()
+            self._on_auth_failed()
 
     def _succeeded(self) -> None:
+        was_away, self._failures = self.away, 0
         if self._last_error is not None:
-            _LOGGER.info("History is stored again, %d samples wait", self._outbox.samples)
+            _LOGGER.info("The history server answers again")
+        if was_away:
+            for outbox in self._outboxes:
+                # Nothing is left to be joined with.
+                outbox.draw()
         self._last_error = None
-        self._failures = 0
+        self._failing_since = None
         self._auth_reported = False
-        self._drop_reported = False
+        self._tell(Trouble.AWAY, None)
         self._hurry.set()
 
     def _delay(self, err: HistoryError) -> float:
@@ -236,6 +524,22 @@ class Shipper:
             delay = max(delay, asked * self._rng.uniform(1.0, 1.1))
         return delay
 
+    async def _rest(self) -> None:
+        """Wait until a frame comes, or something held or put aside is due."""
+        held = [box.first_held for box in self._outboxes if box.first_held is not None]
+        times = [] if self._probe else [acked + self._hold for acked in held]
+        times += [at for box in self._outboxes if (at := box.wake(0.0)) is not None]
+        if self._probe:
+            times.append(self._look_at)
+        timer = None
+        if times:
+            timer = asyncio.get_running_loop().call_at(min(times), self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
     async def _pause(self, delay: float) -> None:
         """Wait, at most until other credentials are there or a flush got through."""
         waits = [
@@ -248,6 +552,15 @@ class Shipper:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _halves[T](whole: Sequence[T]) -> list[Sequence[T]]:
+    """Return both halves, the first one last: it is taken from a stack first."""
+    middle = len(whole) // 2
+    return [half for half in (whole[middle:], whole[:middle]) if half]
 
 
 class WriterPool[K: Hashable, W]:

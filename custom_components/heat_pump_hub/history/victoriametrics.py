@@ -1,8 +1,9 @@
 """A VictoriaMetrics server: writing, asking, and telling what is wrong with it.
 
-Paths and answers are those of VictoriaMetrics' HTTP API for a single node; vmauth in
-front of one, or a path prefix, changes nothing. Secrets are in no message, no
-representation and no log.
+Paths and answers are those of VictoriaMetrics' HTTP API for a single node, or, with a
+tenant, of a cluster behind one address (``/insert/<tenant>/prometheus``,
+``/select/<tenant>/prometheus``). vmauth in front, or a path prefix, changes nothing. Secrets
+are in no message, no representation and no log.
 """
 
 from base64 import b64encode
@@ -18,6 +19,8 @@ from typing import Any, Final, override
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
+
+from .codec import Coding
 
 _ANSWER_LIMIT: Final = 200
 """Characters of an answer that go into a message."""
@@ -63,6 +66,10 @@ class OverloadedError(HistoryError):
         self.retry_after = retry_after
 
 
+class InvalidTenantError(HistoryError):
+    """The tenant is not ``account`` or ``account:project``, two numbers of 32 bits."""
+
+
 class NotVictoriaMetricsError(HistoryError):
     """Something answers there, but not VictoriaMetrics' API."""
 
@@ -102,6 +109,22 @@ def parse_url(text: str) -> ServerUrl:
     )
 
 
+def parse_tenant(text: str | None) -> str | None:
+    """Return ``account[:project]`` of a cluster as its paths have it; ``None``: no cluster.
+
+    Raises :class:`InvalidTenantError`.
+    """
+    tenant = (text or "").strip()
+    if not tenant:
+        return None
+    parts = tenant.split(":")
+    if len(parts) > 2 or not all(
+        re.fullmatch(r"[0-9]{1,10}", part) and int(part) < 1 << 32 for part in parts
+    ):
+        raise InvalidTenantError("A tenant is a number, or two with a colon between them")
+    return ":".join(str(int(part)) for part in parts)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInfo:
     """What a server says about itself; ``None``: it does not say."""
@@ -125,7 +148,7 @@ class ExportedSeries:
 
 
 class VictoriaMetrics:
-    """One server, spoken to with one set of credentials."""
+    """One server, or one tenant of a cluster, spoken to with one set of credentials."""
 
     def __init__(
         self,
@@ -134,18 +157,20 @@ class VictoriaMetrics:
         *,
         username: str | None = None,
         password: str | None = None,
+        tenant: str | None = None,
         verify_ssl: bool | ssl.SSLContext = True,
         timeout: float = 30.0,
     ) -> None:
         """Prepare a server; no I/O yet. ``timeout``, in seconds, bounds a whole request.
 
-        Credentials in the address count where none are given. ``verify_ssl`` may be a
-        context made elsewhere: making one reads files. Raises :class:`InvalidUrlError`.
+        Credentials in the address count where none are given; a password without a user is
+        a bearer token. ``verify_ssl`` may be a context made elsewhere: making one reads files.
+        Raises :class:`InvalidUrlError` and :class:`InvalidTenantError`.
         """
         parsed = parse_url(url)
         self._session = session
         self._url = parsed.url
-        if not username:
+        if not username and not password:
             username, password = parsed.username, parsed.password
         self._secrets: list[str] = []
         self._headers: dict[str, str] = {}
@@ -153,6 +178,18 @@ class VictoriaMetrics:
             pair = b64encode(f"{username}:{password or ''}".encode()).decode("ascii")
             self._headers["Authorization"] = f"Basic {pair}"
             self._secrets = [secret for secret in (password, pair) if secret]
+        elif password:
+            self._headers["Authorization"] = f"Bearer {password}"
+            self._secrets = [password]
+        tenant = parse_tenant(tenant)
+        insert = "" if tenant is None else f"/insert/{tenant}/prometheus"
+        select = "" if tenant is None else f"/select/{tenant}/prometheus"
+        self._import = f"{insert}/api/v1/import"
+        self._query = f"{select}/api/v1/query"
+        self._export = f"{select}/api/v1/export"
+        self._coded = {
+            coding: {**self._headers, "Content-Encoding": coding.value} for coding in Coding
+        }
         self._ssl = verify_ssl
         self._timeout = aiohttp.ClientTimeout(total=timeout)
 
@@ -165,13 +202,13 @@ class VictoriaMetrics:
     def __repr__(self) -> str:
         return f"<VictoriaMetrics {self._url}>"
 
-    async def write(self, body: bytes) -> None:
+    async def write(self, body: bytes, coding: Coding | None = None) -> None:
         """Import JSON lines. An empty body stores nothing and tells whether writing is allowed.
 
         A return means that the server took the body, not that it is on its disk. Raises
         :class:`HistoryError`.
         """
-        async with self._request("POST", "/api/v1/import", data=body) as answer:
+        async with self._request("POST", self._import, coding, data=body) as answer:
             if answer.status != 204:
                 # Whoever answers 200 to this, such as a log-in page, has stored nothing.
                 raise NotVictoriaMetricsError(
@@ -187,6 +224,10 @@ class VictoriaMetrics:
             await self.write(b"")
         except RefusedError as err:
             raise NotVictoriaMetricsError(f"Nothing takes samples there: {err}") from err
+        return await self.info()
+
+    async def info(self) -> ServerInfo:
+        """Tell what the server says about itself. Raises :class:`HistoryError`."""
         try:
             # Prometheus and its kin do not know "default".
             readable = bool(await self.query("1 default 2"))
@@ -212,7 +253,7 @@ class VictoriaMetrics:
         parameters = {"query": expression, "nocache": "1", "latency_offset": "1ms"}
         if at is not None:
             parameters["time"] = f"{at:.3f}"
-        async with self._request("GET", "/api/v1/query", params=parameters) as answer:
+        async with self._request("GET", self._query, params=parameters) as answer:
             try:
                 result = json.loads(await answer.read())["data"]["result"]
             except (ValueError, KeyError, TypeError) as err:
@@ -220,6 +261,22 @@ class VictoriaMetrics:
         if not isinstance(result, list):
             raise NotVictoriaMetricsError(f"{self._url} answers no query result")
         return result
+
+    async def counts(self, heatpump_id: str, first: int, last: int) -> dict[int, int]:
+        """Return how many series of a heat pump hold how many samples in a span.
+
+        ``first`` and ``last`` are the times, in ms, of the oldest and the newest sample that
+        count. Statistics, which are series of their own, do not. Raises :class:`HistoryError`.
+        """
+        label = json.dumps(heatpump_id, ensure_ascii=False)
+        selector = f'{{heatpump_id={label},stat=""}}[{last - first + 1}ms]'
+        found = await self.query(
+            f'count_values("samples", count_over_time({selector}))', at=last / 1000
+        )
+        try:
+            return {int(one["metric"]["samples"]): int(one["value"][1]) for one in found}
+        except (ValueError, KeyError, TypeError) as err:
+            raise NotVictoriaMetricsError(f"{self._url} answers no counts") from err
 
     async def export(
         self, selector: str, *, start: float = 0.0, end: float
@@ -229,7 +286,7 @@ class VictoriaMetrics:
         Raises :class:`HistoryError`.
         """
         parameters = {"match[]": selector, "start": f"{start:.3f}", "end": f"{end:.3f}"}
-        async with self._request("GET", "/api/v1/export", params=parameters) as answer:
+        async with self._request("GET", self._export, params=parameters) as answer:
             lines = (await answer.read()).splitlines()
             try:
                 return [ExportedSeries(**json.loads(line)) for line in lines if line]
@@ -243,7 +300,7 @@ class VictoriaMetrics:
 
     @asynccontextmanager
     async def _request(
-        self, method: str, path: str, **arguments: Any
+        self, method: str, path: str, coding: Coding | None = None, **arguments: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request and hand out an answer that is a success."""
         if self._session.closed:
@@ -252,7 +309,7 @@ class VictoriaMetrics:
             async with self._session.request(
                 method,
                 self._url + path,
-                headers=self._headers,
+                headers=self._headers if coding is None else self._coded[coding],
                 ssl=self._ssl,
                 timeout=self._timeout,
                 # A redirected POST arrives as a GET: nothing would be stored.

@@ -1,0 +1,67 @@
+"""Which coding a server really stores: a canary of each is written and read back.
+
+VictoriaMetrics 1.79.5 answers 204 to a zstd body and stores nothing. The gzip canary, sent
+after the other, tells that what was sent can be seen by now.
+"""
+
+from collections.abc import Callable
+import time
+from typing import Any, Final, Protocol
+
+from .codec import Coding, Compressor
+
+CANARY: Final = "heatpump_hub_canary"
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks for the canaries; they show after up to ten."""
+LOOKS_AFTER_GZIP: Final = 3
+"""Looks that must find only the gzip canary before zstd is given up."""
+PATIENCE: Final = 60.0
+"""Seconds after which zstd is presumed: counting will tell if nothing is stored at all."""
+
+
+class CanaryServer(Protocol):
+    """What the probe needs of a server."""
+
+    async def write(self, body: bytes, coding: Coding | None = None) -> None:
+        """Store a body. Raises ``HistoryError``."""
+        ...
+
+    async def query(self, expression: str, *, at: float | None = None) -> list[dict[str, Any]]:
+        """Return the result of an instant query. Raises ``HistoryError``."""
+        ...
+
+
+class Probe:
+    """Looks for the canaries of one server, one request at a time."""
+
+    def __init__(self, server: CanaryServer, *, clock: Callable[[], float] = time.time) -> None:
+        """``clock`` gives seconds since 1970."""
+        self._server = server
+        self._clock = clock
+        self._time = 0
+        self._lonely = 0
+
+    async def write(self) -> None:
+        """Send the canaries. Raises ``HistoryError``."""
+        compressor = Compressor()
+        self._time = int(self._clock() * 1000)
+        for coding in (Coding.ZSTD, Coding.GZIP):
+            line = (
+                f'{{"metric":{{"__name__":"{CANARY}","coding":"{coding}"}},'
+                f'"values":[1],"timestamps":[{self._time}]}}\n'
+            )
+            await self._server.write(compressor.compress(line.encode("ascii"), coding), coding)
+
+    async def look(self) -> Coding | None:
+        """Return the coding to use, ``None`` while nobody knows. Raises ``HistoryError``."""
+        found = await self._server.query(f"count_over_time({CANARY}[1ms])", at=self._time / 1000)
+        seen = {one.get("metric", {}).get("coding") for one in found}
+        if Coding.ZSTD in seen:
+            return Coding.ZSTD
+        if Coding.GZIP in seen:
+            self._lonely += 1
+            if self._lonely >= LOOKS_AFTER_GZIP:
+                return Coding.GZIP
+        if self._clock() * 1000 - self._time > PATIENCE * 1000:
+            return Coding.ZSTD
+        return None
