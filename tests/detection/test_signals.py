@@ -24,7 +24,7 @@ from custom_components.heat_pump_hub.drivers.points import Kind
         (Signal("high_pressure", "analog", "bar"), Role.SENSOR),
         (Signal("electrical_power", "analog", "W"), Role.FLOWING),
         (Signal("flow_rate", "analog", "L/min"), Role.FLOWING),
-        (Signal("supply_current", "analog", "A"), Role.FLOWING),
+        (Signal("supply_current", "analog", "A"), Role.PASSIVE),
         (Signal("thermal_power", "analog", "W"), Role.PASSIVE),
         (Signal("cop", "analog"), Role.PASSIVE),
         (Signal("superheat", "analog", "K"), Role.PASSIVE),

@@ -5,8 +5,9 @@ Importing this package does not import River. Whoever owns an event loop runs
 """
 
 from .detector import Detector, Feedback
+from .generic import GenericScorer
 from .river_parts import load
 from .signals import Signal
 from .verdict import Reason, State, Verdict
 
-__all__ = ["Detector", "Feedback", "Reason", "Signal", "State", "Verdict", "load"]
+__all__ = ["Detector", "Feedback", "GenericScorer", "Reason", "Signal", "State", "Verdict", "load"]

@@ -25,6 +25,16 @@ _FALSE: Final = frozenset({"false", "off", "0", "0.0"})
 type Values = Mapping[str, float | int | str | bool | None]
 
 
+def truth(value: object) -> bool | None:
+    """Return a flag that may be written as a bool, a number or a word; ``None`` if it is none."""
+    if isinstance(value, str):
+        word = value.lower()
+        return True if word in _TRUE else False if word in _FALSE else None
+    if isinstance(value, (bool, int, float)):
+        return None if value != value else bool(value)  # noqa: PLR0124 - NaN
+    return None
+
+
 def compressor_runs(values: Values) -> bool | None:
     """Return whether the compressor runs, ``None`` if these values do not say.
 
@@ -93,6 +103,11 @@ class Clock:
             if self.running:
                 self.learned_on += step
         return False
+
+    @property
+    def period(self) -> float:
+        """The typical time between samples in ms; a minute while nobody knows."""
+        return self._period.value or float(MINUTE)
 
     def turn(self, running: bool) -> None:
         """Take over that the compressor started or stopped."""

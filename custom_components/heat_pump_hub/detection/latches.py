@@ -144,8 +144,8 @@ class Latch:
         )
 
 
-def reasons(latches: Iterable[Latch], everything: tuple[str, ...]) -> tuple[Reason, ...]:
-    """Return the reasons, strongest first; those of one kind merged if they are many."""
+def reasons(latches: Iterable[Latch], everything: tuple[str, ...]) -> list[tuple[float, Reason]]:
+    """Return the reasons with their ratios; those of one kind merged if they are many."""
     groups: dict[tuple[str, bool], list[Latch]] = {}
     for latch in latches:
         groups.setdefault((family(latch.monitor), latch.accepted), []).append(latch)
@@ -154,8 +154,7 @@ def reasons(latches: Iterable[Latch], everything: tuple[str, ...]) -> tuple[Reas
         group.sort(key=lambda latch: (-latch.ratio, latch.key))
         parts = [group] if len(group) >= _TOGETHER else [[latch] for latch in group]
         found.extend((part[0].ratio, _reason(part, everything)) for part in parts)
-    found.sort(key=lambda item: (item[1].context["accepted"], -item[0], item[1].signals))
-    return tuple(reason for _, reason in found)
+    return found
 
 
 def _reason(part: list[Latch], everything: tuple[str, ...]) -> Reason:

@@ -72,8 +72,8 @@ def flatline(track: Track, clock: Clock) -> Finding | None:
     """Watch a sensor for not having changed far longer than it was ever seen to.
 
     Counted at all times (floor 8 h) and while the compressor runs (floor 75 min).
-    Not watched: actuators, derived values and what the owner feeds in; powers,
-    currents and flows only while the compressor runs.
+    Not watched: actuators, derived values, currents and what the owner feeds in; powers
+    and flows only while the compressor runs.
     """
     if (
         track.role is Role.PASSIVE

@@ -40,7 +40,7 @@ class Role(StrEnum):
     SENSOR = "sensor"
     """Moves at all times: temperatures, pressures, humidities, the mains voltage."""
     FLOWING = "flowing"
-    """Moves while the compressor runs, rests at one value else: power, current, flow."""
+    """Moves while the compressor runs, rests at one value else: power, flow."""
     PASSIVE = "passive"
     """May rest for ever: actuators, derived values, inputs of the owner, unknown units."""
 
@@ -73,7 +73,6 @@ _UNITS: Final[dict[str, Role]] = {
     "kPa": Role.SENSOR,
     "Pa": Role.SENSOR,
     "V": Role.SENSOR,
-    "A": Role.FLOWING,
     "W": Role.FLOWING,
     "kW": Role.FLOWING,
     "L/min": Role.FLOWING,

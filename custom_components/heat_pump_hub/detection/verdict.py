@@ -12,8 +12,13 @@ type State = Literal["learning", "normal", "alarm", "paused"]
 class Reason:
     """Why the detector alarms.
 
-    ``monitor`` begins with a word of the contract: ``range``, ``flatline``
-    (``flatline_running``: counted while the compressor runs) or ``frozen``.
+    ``monitor`` is ``range``, ``flatline`` (``flatline_running``: counted while the
+    compressor runs), ``frozen``, ``spike``, ``jump``, ``fast``, ``slow`` or ``multi``
+    (a signal, or ``signals[0]`` minus ``signals[1]`` or the reverse, is not what is
+    expected; ``multi``: several together), or an event: ``starts_3h``, ``starts_24h``,
+    ``cycle_length``, ``defrost_interval`` (both as number per hour), ``flow_over``,
+    ``spread_over``, ``dhw_cooling`` (% of the excess temperature per hour),
+    ``dhw_runs``, ``dhw_heat_up``, ``dhw_balance``, ``heater_run``.
     ``range`` gives ``observed``, ``expected`` (the nearest limit) and
     ``tolerance`` in the unit of the signal; ``flatline`` and ``frozen`` give
     minutes without a change: seen, longest ever learned, and how much longer than
@@ -32,7 +37,10 @@ class Reason:
     context: Mapping[str, str | float | bool] = field(default_factory=dict)
     """``unit`` of the three numbers, ``value`` of the suspect; ``compressor_running``
     when the alarm was raised; ``accepted``: it stood so long unanswered that it no
-    longer alarms; ``confirmed`` by the owner."""
+    longer alarms; ``confirmed`` by the owner; ``mode`` when it was raised; ``causes``:
+    up to two possible causes, likelier first, with commas (``sensor``,
+    ``refrigerant_loss``, ``icing``, ``pump``, ``strainer``, ``valve``, ``heater``,
+    ``tank``, ``control``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

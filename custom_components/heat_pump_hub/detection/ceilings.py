@@ -1,0 +1,66 @@
+"""Self-calibrated thresholds: the largest values of normal life, known with a delay."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from . import state
+from .arrays import Array, pack, unpack
+
+BLOCKS = 11
+BLOCK = 5 * 1440.0
+"""Minutes learned per block: 55 days are remembered."""
+_DELAY = 2
+"""Blocks too young to be trusted: a slow fault must not teach its own threshold."""
+
+
+class Ceilings:
+    """Block maxima of many statistics, and thresholds made of the older ones."""
+
+    __slots__ = ("base", "blocks", "cap", "elapsed", "margin", "threshold", "top")
+
+    def __init__(self, shape: tuple[int, ...], margin: float, base: float, cap: float) -> None:
+        """Threshold: ``margin`` times the maximum, within ``base`` and ``cap``."""
+        self.margin, self.base, self.cap = margin, base, cap
+        self.blocks = np.zeros((BLOCKS, *shape))
+        self.elapsed = 0.0
+        self.top = np.zeros(shape)
+        self.threshold = np.full(shape, base)
+
+    def learn(self, values: Array, minutes: float) -> None:
+        """Take values of normal life that stand for ``minutes``."""
+        np.maximum(self.blocks[0], values, out=self.blocks[0])
+        self.elapsed += minutes
+        if self.elapsed >= BLOCK:
+            self.elapsed -= BLOCK
+            self.blocks = np.roll(self.blocks, 1, axis=0)
+            self.blocks[0] = 0.0
+            self.refresh()
+
+    def accept(self, index: int, value: float) -> None:
+        """Count a value as normal at once, as the owner says."""
+        self.blocks[_DELAY:, index] = np.maximum(self.blocks[_DELAY:, index], value)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Work out the thresholds anew."""
+        self.top = self.blocks[_DELAY:].max(axis=0)
+        self.threshold = np.maximum(
+            np.clip(self.margin * self.top, self.base, self.cap), 1.25 * self.top
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what :meth:`restore` needs."""
+        return {"blocks": pack(self.blocks), "elapsed": self.elapsed}
+
+    def restore(self, part: object) -> None:
+        """Take over a saved part; raises :class:`~.state.DamagedError`."""
+        if not isinstance(part, Mapping):
+            raise state.DamagedError("limits")
+        blocks = unpack(part, "blocks", self.blocks.shape)
+        elapsed = state.number(part, "elapsed")
+        if not 0 <= elapsed < BLOCK or (blocks < 0).any():
+            raise state.DamagedError("limits")
+        self.blocks, self.elapsed = blocks, elapsed
+        self.refresh()

@@ -1,0 +1,304 @@
+"""What is learned of the machine as a whole: steps, expectations, events, and their alarms."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+
+from . import state
+from .alarms import Alarm
+from .blame import causes_of, suspect_of
+from .contexts import MINUTE, Clock, Values
+from .events import Event, Events, signals_of
+from .expectations import Expectations
+from .relations import MULTI, Deviation, Model
+from .signals import Signal, unit_of
+from .situation import Situation
+from .steps import JUMP, SPIKE, Steps
+from .tracks import Track
+from .verdict import Reason
+
+_SHOWN: Final = 8
+"""More reasons than this tell nobody more."""
+_BLAME_AGAIN: Final = 30 * MINUTE
+_PARTS: Final = ("situation", "steps", "events", "window")
+
+
+class Learned:
+    """Steps, expectations and events of one heat pump, with their alarms."""
+
+    def __init__(self, signals: Iterable[Signal], tracks: Iterable[Track]) -> None:
+        """Begin with nothing learned."""
+        self._signals = {signal.key: signal for signal in signals}
+        self._known = frozenset(self._signals)
+        analog = [track.signal for track in tracks]
+        self._place = {signal.key: index for index, signal in enumerate(analog)}
+        self.situation = Situation()
+        self.steps = Steps(analog)
+        self.events = Events()
+        self.window = Expectations(analog)
+        self._columns = np.array([self._place[key] for key in self.window.keys], dtype=np.intp)
+        self.alarms: dict[tuple[str, str], Alarm] = {}
+        self.ratios: dict[str, float] = {}
+        self._then = 0
+        self._blamed: dict[str, int] = {}
+        """When, on the clock, the deviations of a context were last looked at together."""
+
+    def interrupt(self, clock: Clock) -> None:
+        """Start anew after a gap: whatever runs may have begun or ended unseen."""
+        self.situation.interrupt()
+        self.steps.restart()
+        self.events.interrupt()
+        self.window.discard()
+        self._then = clock.now
+
+    def observe(
+        self, time: datetime, values: Values, tracks: Iterable[Track], clock: Clock,
+        *, learning: bool,
+    ) -> None:  # fmt: skip
+        """Take a sample."""
+        minutes = (clock.now - self._then) / MINUTE
+        self._then = clock.now
+        if minutes <= 0:
+            return
+        running = clock.running
+        situation = self.situation
+        situation.update(values, minutes, running)
+        array = np.array(
+            [None if track.outside is not None else track.value for track in tracks],
+            dtype=np.float64,
+        )
+        ratios = self.ratios
+        ratios["step"] = 0.0
+        stepped = self.steps.observe(
+            array, situation, minutes, clock.period / MINUTE, learning=learning
+        )
+        for name, index, ratio, observed, expected, tolerance in stepped:
+            key = self.steps.keys[index]
+            # While the machine does odd things, odd values are no sensor's fault.
+            suspect = key if all(a.suspect or a.accepted for a in self.alarms.values()) else None
+            self._raise(
+                name, key, (key,), suspect, ratio, ratio, observed, expected, tolerance,
+                unit_of(self._signals[key]) or "", time, clock,
+            )  # fmt: skip
+        if values:
+            happened = self.events.observe(values, situation, minutes, running, learning=learning)
+            self._take_events(happened, time, clock)
+        model = self.window.observe(array[self._columns], situation, minutes, learning=learning)
+        if model is not None:
+            self._take_model(model, time, clock)
+        if self.alarms:
+            for over in [n for n, alarm in self.alarms.items() if alarm.settle(clock.now)]:
+                del self.alarms[over]
+
+    def _raise(
+        self, monitor: str, key: str, signals: tuple[str, ...], suspect: str | None, ratio: float,
+        signed: float, observed: float, expected: float, tolerance: float, unit: str,
+        time: datetime, clock: Clock, causes: str = "",
+    ) -> None:  # fmt: skip
+        made = Alarm(
+            monitor=monitor, key=key, signals=signals, suspect=suspect,
+            since=time.astimezone(UTC), raised=clock.now, heard=clock.now, ratio=ratio,
+            signed=signed, observed=observed, expected=expected, tolerance=tolerance, unit=unit,
+            mode=self.situation.mode or "", causes=causes,
+        )  # fmt: skip
+        alarm = self.alarms.get((monitor, key))
+        if alarm is not None:
+            alarm.refresh(made)
+        if ratio >= 1 and (alarm is None or alarm.over):
+            made.accepted = self._known_already(made)
+            self.alarms[monitor, key] = made
+
+    def _known_already(self, made: Alarm) -> bool:
+        """Judge whether a deviation is one that already stood so long that it was accepted."""
+        context, _, name = made.key.partition(":")
+        if context not in self.window.models:
+            return False
+        return any(
+            alarm.accepted
+            and not alarm.over
+            and (alarm.key.partition(":")[2] == name or (not name and alarm.mode == made.mode))
+            for alarm in self.alarms.values()
+        )
+
+    def _take_events(self, happened: list[Event], time: datetime, clock: Clock) -> None:
+        worst = 0.0
+        for event in happened:
+            ratio = event.ratio
+            known = self.alarms.get((event.name, event.name))
+            if known is None or not known.accepted:
+                worst = max(worst, ratio)
+            if ratio >= 1 or known is not None:
+                causes = causes_of([(event.name, ratio)])
+                self._raise(
+                    event.name, event.name, signals_of(event.name, self._known), None, ratio,
+                    ratio, event.observed, event.expected, event.threshold - event.expected,
+                    event.unit, time, clock, ",".join(causes),
+                )  # fmt: skip
+        self.ratios["event"] = worst
+
+    def _take_model(self, model: Model, time: datetime, clock: Clock) -> None:
+        worst = 0.0
+        heard: set[tuple[str, str]] = set()
+        loud: list[Deviation] = []
+        for found in model.deviations():
+            key = f"{model.context}:{model.relations[found.index].name}"
+            if found.monitor == MULTI:
+                key = f"{model.context}:"
+            heard.add((found.monitor, key))
+            known = self.alarms.get((found.monitor, key))
+            if known is None or not known.accepted:
+                worst = max(worst, found.ratio)
+            if found.ratio >= 1 or known is not None:
+                loud.append(found)
+        self.ratios[model.context] = worst
+        for name, alarm in self.alarms.items():
+            if alarm.key.partition(":")[0] == model.context and name not in heard:
+                alarm.quiet(clock.now)
+        if not loud:
+            return
+        suspect, causes = self._blame(model, loud, clock)
+        for found in loud:
+            relation = model.relations[found.index]
+            signals = relation.signals
+            key = f"{model.context}:{relation.name}"
+            if found.monitor == MULTI:
+                key = f"{model.context}:"
+                rows = np.argsort(-np.abs(model.slow))[:4].tolist()
+                signals = tuple(
+                    dict.fromkeys(s for row in rows for s in model.relations[row].signals)
+                )
+            if suspect is not None:
+                signals = (suspect, *(signal for signal in signals if signal != suspect))
+            self._raise(
+                found.monitor, key, signals, suspect, found.ratio, found.signed, found.observed,
+                found.expected, found.tolerance, unit_of(self._signals[relation.plus]) or "",
+                time, clock, causes,
+            )  # fmt: skip
+            raised = self.alarms.get((found.monitor, key))
+            if raised is not None:
+                raised.suspect, raised.signals, raised.causes = suspect, signals, causes
+
+    def _blame(self, model: Model, loud: list[Deviation], clock: Clock) -> tuple[str | None, str]:
+        standing = [
+            alarm
+            for (_, key), alarm in self.alarms.items()
+            if key.partition(":")[0] == model.context and not alarm.over
+        ]
+        fresh = sum(found.ratio >= 1 for found in loud) > len(standing)
+        since = self._blamed.get(model.context)
+        if standing and not fresh and since is not None and clock.now - since < _BLAME_AGAIN:
+            return standing[0].suspect, standing[0].causes
+        self._blamed[model.context] = clock.now
+        suspect = suspect_of(model, self._signals)
+        causes = self._causes(model)
+        if suspect is not None:
+            # A clogged source looks like one wrong sensor.
+            causes = ["sensor", *(cause for cause in causes if cause == "icing")]
+        return suspect, ",".join(causes)
+
+    def _causes(self, model: Model) -> list[str]:
+        moved = [
+            (relation.name, float(model.slow[row] / model.slow_limit.threshold[row]))
+            for row, relation in enumerate(model.relations)
+            if abs(model.slow[row]) > 0.6 * model.slow_limit.threshold[row]
+        ]
+        moved.extend(
+            (alarm.monitor, alarm.ratio)
+            for alarm in self.alarms.values()
+            if alarm.monitor == alarm.key
+        )
+        return list(causes_of(moved))
+
+    @property
+    def alarming(self) -> bool:
+        """Whether an alarm stands that was not accepted."""
+        return any(not alarm.accepted for alarm in self.alarms.values())
+
+    def reasons(self) -> list[tuple[float, Reason]]:
+        """Return the strongest reasons with their ratios."""
+        known = sorted(
+            self.alarms.values(), key=lambda alarm: (alarm.accepted, -alarm.ratio, alarm.key)
+        )
+        return [(alarm.ratio, alarm.reason()) for alarm in known[:_SHOWN]]
+
+    def feedback(self, feedback: str) -> None:
+        """Take the owner's answer to the alarms."""
+        for alarm in self.alarms.values():
+            if feedback == "confirmed":
+                alarm.confirmed, alarm.accepted = True, False
+                continue
+            if alarm.monitor in (SPIKE, JUMP):
+                if feedback == "normal":
+                    self.steps.accept(alarm.key, alarm.observed)
+                continue
+            gauges = self.events.gauges_of(alarm.monitor)
+            context, _, name = alarm.key.partition(":")
+            model = self.window.models.get(context)
+            if gauges:
+                for gauge in gauges if feedback == "normal" else ():
+                    gauge.accept(alarm.observed)
+            elif model is not None:
+                model.forget(alarm.monitor, name, accept=feedback == "normal")
+        if feedback != "confirmed":
+            self.alarms.clear()
+
+    def to_json(self, clock: Clock) -> dict[str, Any]:
+        """Return the parts that :meth:`restore` takes."""
+        return {
+            **{name: state.seal(getattr(self, name).to_json()) for name in _PARTS},
+            "models": {
+                name: state.seal(model.to_json()) for name, model in self.window.models.items()
+            },
+            "alarms": [state.seal(alarm.to_json(clock.now)) for alarm in self.alarms.values()],
+            "ratios": state.seal(dict(self.ratios)),
+            "blamed": state.seal({name: clock.now - at for name, at in self._blamed.items()}),
+        }
+
+    def _forget(self, name: str) -> None:
+        if name == "situation":
+            self.situation = Situation()
+        elif name == "events":
+            self.events = Events()
+        elif name == "steps":
+            self.steps = Steps([self._signals[key] for key in self.steps.keys])
+        else:
+            self.window.discard()
+
+    def restore(self, saved: object, clock: Clock) -> None:
+        """Take over what is undamaged; the rest is learned anew."""
+        if not isinstance(saved, Mapping):
+            return
+        self._then = clock.now
+        for name in _PARTS:
+            try:
+                getattr(self, name).restore(state.unseal(saved.get(name)))
+            except state.DamagedError:
+                self._forget(name)
+        models = saved.get("models")
+        for name, model in self.window.models.items():
+            try:
+                model.restore(
+                    state.unseal(models.get(name) if isinstance(models, Mapping) else None)
+                )
+            except state.DamagedError:
+                self.window.models[name] = Model(name, model.relations, model.signals)
+        alarms = saved.get("alarms")
+        for item in alarms if isinstance(alarms, list) else ():
+            try:
+                alarm = Alarm.from_json(state.unseal(item), clock.now)
+            except state.DamagedError:
+                continue
+            if self._known.issuperset(alarm.signals):
+                self.alarms[alarm.monitor, alarm.key] = alarm
+        try:
+            ratios = state.unseal(saved.get("ratios"))
+            self.ratios = {name: state.number(ratios, name) for name in ratios}
+        except state.DamagedError:
+            self.ratios = {}
+        try:
+            blamed = state.unseal(saved.get("blamed"))
+            self._blamed = {name: clock.now - state.whole(blamed, name) for name in blamed}
+        except state.DamagedError:
+            self._blamed = {}

@@ -1,0 +1,178 @@
+"""Single samples: a value that leaves and returns, and a value that jumps and stays."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from . import state
+from .arrays import Array, pack, unpack
+from .signals import Role, Signal, role_of, unit_of
+from .situation import COOLING, DEFROST, DHW, HEATING, OFF, Situation
+
+SPIKE, JUMP = "spike", "jump"
+
+_MODES: Final = {OFF: 1, HEATING: 2, DHW: 3, DEFROST: 4, COOLING: 5}
+_ROWS: Final = 6
+_SETTLED: Final = 8.0
+_MARGIN: Final = 3.0
+_WARM_UP: Final = 4 * 1440.0
+_JUMP_WARM_UP: Final = 8 * 1440.0
+_EXPOSURE: Final = 120.0
+_LATE: Final = 1.6
+_SPREAD_SHARE: Final = 0.15
+_SPREAD_SHARE_UNSETTLED: Final = 0.4
+_TOGETHER: Final = 2
+"""So many sensors do not step at once; what they measure does."""
+_FLOORS: Final = {
+    "°C": (4.0, 0.9), "°F": (7.0, 1.7), "K": (4.0, 0.9), "bar": (0.5, 0.25), "V": (25.0, 25.0),
+    "L/min": (4.0, np.inf), "l/min": (4.0, np.inf),
+}  # fmt: skip
+
+
+class Steps:
+    """The last three samples of every analog signal, and the largest steps ever learned."""
+
+    def __init__(self, signals: Sequence[Signal]) -> None:
+        """Begin with nothing learned; ``signals`` are the analog ones."""
+        self.keys = tuple(signal.key for signal in signals)
+        size = len(signals)
+        watched = np.array(
+            [
+                role_of(signal) is not Role.PASSIVE and "inverter" not in signal.key
+                for signal in signals
+            ],
+            dtype=bool,
+        )
+        floors = [_FLOORS.get(unit_of(signal) or "", (np.inf, np.inf)) for signal in signals]
+        self._spike_floor = np.array([floor[0] for floor in floors])
+        self._jump_floor = np.array([floor[1] for floor in floors])
+        self._spike_floor[~watched] = np.inf
+        self._jump_floor[~watched] = np.inf
+        self.spikes = np.zeros((_ROWS, size))
+        self.steps = np.zeros((_ROWS, size))
+        self.exposure: Array = np.zeros(_ROWS)
+        self.low: Array = np.full(size, np.nan)
+        self.high: Array = np.full(size, np.nan)
+        self.learned = 0.0
+        self._before: Array = np.full(size, np.nan)
+        self._value: Array = np.full(size, np.nan)
+        self._step: Array = np.full(size, np.nan)
+        self._moved: Array = np.full(size, np.nan)
+        self._first: Array = np.full(size, np.nan)
+        self._rows = (0, 0)
+
+    def restart(self) -> None:
+        """Forget the last samples: nothing can be said across a gap."""
+        gone = np.full(len(self.keys), np.nan)
+        self._before = self._value = self._step = self._moved = self._first = gone
+
+    def observe(
+        self, array: Array, situation: Situation, minutes: float, typical: float, *, learning: bool
+    ) -> list[tuple[str, int, float, float, float, float]]:
+        """Take a sample; return monitor, index, ratio, observed, expected, tolerance of each.
+
+        A spike is known one sample after it, a jump two samples after it.
+        """
+        if minutes > _LATE * typical:
+            self.restart()
+        row = _MODES.get(situation.mode or "", 0) if situation.since_mode >= _SETTLED else 0
+        before, self._rows = self._rows, (self._rows[1], row)
+        # The least sure of the three situations is the one that counts.
+        where = 0 if 0 in before else row
+        last = array - self._value
+        moved = np.abs(last)
+        first, previous, size = self._first, self._step, self._moved
+        one, two = self._before, self._value
+        self._first, self._step, self._moved = size, last, moved
+        self._before, self._value = two, array
+        spike = np.minimum(size, moved)
+        spike[~(last * previous < 0)] = 0.0
+        found: list[tuple[str, int, float, float, float, float]] = []
+        warm = self.learned
+        if warm >= _WARM_UP and self.exposure[where] >= _EXPOSURE:
+            for name, value, tops, floor in (
+                (SPIKE, spike, self.spikes, self._spike_floor),
+                (JUMP, size, self.steps, self._jump_floor),
+            ):
+                if not (value >= floor).any() or (name == JUMP and warm < _JUMP_WARM_UP):
+                    continue
+                limit = np.maximum(_MARGIN * tops[where], floor)
+                if name == SPIKE:
+                    # Two steps that are known may follow each other.
+                    limit = np.maximum(limit, 1.5 * self.steps[where])
+                    share = _SPREAD_SHARE if where else _SPREAD_SHARE_UNSETTLED
+                    limit = np.maximum(limit, share * (self.high - self.low))
+                    hits = np.flatnonzero(value >= limit).tolist()
+                else:
+                    # A sensor that steps so far elsewhere does it here, too, one day.
+                    limit = np.maximum(limit, 1.3 * tops.max(axis=0))
+                    # A step that is kept: what follows moves little, and what came before did.
+                    around = np.maximum(moved, first)
+                    hits = np.flatnonzero((value >= limit) & (around < 0.4 * size)).tolist()
+                if 0 < len(hits) < _TOGETHER:
+                    found.extend(
+                        (
+                            name, index, float(value[index] / limit[index]), float(two[index]),
+                            float(one[index]), float(limit[index]),
+                        )
+                        for index in hits
+                    )  # fmt: skip
+        if learning and not found:
+            self.exposure[where] += minutes
+            self.learned += minutes
+            np.fmax(self.spikes[where], spike, out=self.spikes[where])
+            np.fmax(self.steps[where], size, out=self.steps[where])
+            np.fmin(self.low, array, out=self.low)
+            np.fmax(self.high, array, out=self.high)
+        return found
+
+    def accept(self, key: str, value: float) -> None:
+        """Count a value, and the way to it, as normal, as the owner says."""
+        if key not in self.keys:
+            return
+        index = self.keys.index(key)
+        span = float(np.fmax(self.high[index], value) - np.fmin(self.low[index], value))
+        for learned in (self.steps, self.spikes):
+            learned[:, index] = np.maximum(learned[:, index], span)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what :meth:`restore` needs."""
+        history = np.stack(
+            (
+                self._before, self._value, self._step, self._moved, self._first, self.low,
+                self.high,
+            )
+        )  # fmt: skip
+        gone = ~np.isfinite(history)
+        return {
+            "keys": list(self.keys),
+            "learned": pack(np.stack((self.spikes, self.steps))),
+            "exposure": pack(self.exposure),
+            "minutes": self.learned,
+            "history": pack(np.where(gone, 0.0, history)),
+            "gone": pack(gone.astype(np.float64)),
+            "rows": list(self._rows),
+        }
+
+    def restore(self, part: Mapping[str, Any]) -> None:
+        """Take over a saved part; raises :class:`~.state.DamagedError`."""
+        if part.get("keys") != list(self.keys):
+            raise state.DamagedError("other signals")
+        size = len(self.keys)
+        learned = unpack(part, "learned", (2, _ROWS, size))
+        exposure = unpack(part, "exposure", (_ROWS,))
+        history = unpack(part, "history", (7, size))
+        gone = unpack(part, "gone", (7, size))
+        minutes = state.number(part, "minutes")
+        rows = state.numbers(part, "rows", (2,))
+        if not all(row in range(_ROWS) for row in rows):
+            raise state.DamagedError("rows")
+        history[gone != 0] = np.nan
+        self.spikes, self.steps = learned
+        self.exposure = exposure
+        (
+            self._before, self._value, self._step, self._moved, self._first, self.low, self.high
+        ) = history  # fmt: skip
+        self.learned = minutes
+        self._rows = (int(rows[0]), int(rows[1]))
