@@ -49,12 +49,15 @@ from custom_components.heat_pump_hub.history.victoriametrics import (
     OverloadedError,
     UnreachableError,
 )
+from custom_components.heat_pump_hub.simulator.daikin import DaikinServer
 from custom_components.heat_pump_hub.simulator.faults import Fault, FaultProxy
 from custom_components.heat_pump_hub.simulator.idm import IdmServer
 from custom_components.heat_pump_hub.simulator.idm_values import IdmMachine
 from custom_components.heat_pump_hub.simulator.luxtronik import LuxtronikServer
 from custom_components.heat_pump_hub.simulator.luxtronik_values import LuxtronikMachine
+from custom_components.heat_pump_hub.simulator.nibe import NibeServer
 from custom_components.heat_pump_hub.simulator.physics import HeatPumpModel
+from custom_components.heat_pump_hub.simulator.server import RegisterServer
 
 from .servers import VictoriaMetrics, free_port
 
@@ -831,6 +834,37 @@ async def test_real_luxtronik_is_known_by_its_serial_number(
     assert entry.data["family"] == "luxtronik"
     assert entry.data["identity"] == entry.unique_id == entry.data["fingerprint"]["serial"]
     assert entry.data["unit"] == 0
+    assert server.writes == []
+
+
+@pytest.mark.parametrize(
+    ("key", "make", "asked"),
+    [("nibe", NibeServer, {"identity", "circuits"}), ("daikin", DaikinServer, {"identity"})],
+)
+async def test_other_makers_with_modbus_are_added(
+    hass: HomeAssistant,
+    socket_enabled: None,
+    key: str,
+    make: type[RegisterServer],
+    asked: set[str],
+) -> None:
+    model = HeatPumpModel(seed=1, start=datetime(2026, 1, 15, tzinfo=UTC), circuits="ab")
+    server = make(model)
+    port = await server.start()
+    try:
+        form = await choose(hass, key)
+        shows(form, "connection")
+        assert suggestions(form) == {"host": None, "port": 502, "unit": 1}
+        form = await submit(hass, form, {"host": "127.0.0.1", "port": port, "unit": 1})
+        shows(form, "found")
+        assert suggestions(form).keys() == asked | {"allow_control"}
+        result = await submit(hass, form, suggestions(form))
+        result = await submit(hass, result, {})
+    finally:
+        await server.stop()
+
+    entry = result["result"]
+    assert entry.data["family"] == entry.data["identity"] == key
     assert server.writes == []
 
 

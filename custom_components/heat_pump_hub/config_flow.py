@@ -154,6 +154,16 @@ class HeatPumpHubConfigFlow(ConfigFlow, domain=DOMAIN):
         self._data[CONF_FAMILY] = "luxtronik"
         return await self.async_step_connection()
 
+    async def async_step_nibe(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Add a heat pump of NIBE."""
+        self._data[CONF_FAMILY] = "nibe"
+        return await self.async_step_connection()
+
+    async def async_step_daikin(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Add a heat pump of Daikin, behind its Home Hub."""
+        self._data[CONF_FAMILY] = "daikin"
+        return await self.async_step_connection()
+
     async def async_step_connection_own(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
@@ -244,9 +254,10 @@ class HeatPumpHubConfigFlow(ConfigFlow, domain=DOMAIN):
         if asks_identity:
             fields[vol.Required(CONF_IDENTITY, default=self._free_identity())] = TEXT
         family_key = self._data[CONF_FAMILY]
-        fields[vol.Optional(CONF_CIRCUITS, default=list(layout.circuits))] = choice(
-            CIRCUITS[family_key], "circuit", multiple=True
-        )
+        if CIRCUITS[family_key]:
+            fields[vol.Optional(CONF_CIRCUITS, default=list(layout.circuits))] = choice(
+                CIRCUITS[family_key], "circuit", multiple=True
+            )
         if family_key in FAMILIES_WITH_ZONES:
             fields[vol.Optional(CONF_ZONES, default=list(layout.zones))] = choice(
                 ZONES, "zone", multiple=True

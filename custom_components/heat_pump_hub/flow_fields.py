@@ -63,6 +63,8 @@ DEMO_NAMES: Final = {"en": "Demo heat pump", "de": "Demo-Wärmepumpe"}
 CIRCUITS: Final[Mapping[str, tuple[str, ...]]] = {
     "idm": ("a", "b", "c", "d", "e", "f", "g"),
     "luxtronik": ("a", "b", "c"),
+    "nibe": ("a", "b", "c", "d", "e", "f", "g", "h"),
+    "daikin": (),
 }
 """Circuits that a family can have."""
 FAMILIES_WITH_ZONES: Final = ("idm",)

@@ -8,7 +8,12 @@ from typing import Final
 
 from .driver import Family
 
-_MODULES: Final = {"idm": ".idm", "luxtronik": ".luxtronik"}
+_MODULES: Final = {
+    "idm": ".idm",
+    "luxtronik": ".luxtronik",
+    "nibe": ".nibe",
+    "daikin": ".daikin",
+}
 
 FAMILIES: Final = tuple(_MODULES)
 
