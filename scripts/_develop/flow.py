@@ -78,14 +78,14 @@ async def drive(client: Client, path: str, handler: str, answers: Answers) -> Ou
     raise DevelopError(f"the flow does not end: {outcome.steps}")
 
 
-async def add_idm(client: Client, port: int, history_url: str) -> Outcome:
-    """Add the heat pump behind a port of this machine, with history. Raises ``DevelopError``."""
+async def add_modbus(client: Client, family: str, port: int, history_url: str) -> Outcome:
+    """Add a heat pump of a family with Modbus, with history. Raises ``DevelopError``."""
     return await drive(
         client,
         CONFIG,
         DOMAIN,
         {
-            "user": "idm",
+            "user": family,
             "connection": {"host": "127.0.0.1", "port": port},
             "history": {"history_url": history_url},
         },

@@ -8,7 +8,7 @@ from typing import Final
 
 from .errors import DevelopError
 from .home_assistant import PORT, USER
-from .pumps import add_luxtronik_pump, add_socket_pump
+from .pumps import add_luxtronik_pump, add_modbus_pump, add_socket_pump
 from .simulator import Simulator
 from .stand import running
 from .status import status_or_reason
@@ -32,6 +32,11 @@ async def live(
             simulator = Simulator(stand.folder, "--family", "luxtronik")
             stack.push_async_callback(simulator.stop)
             pumps.append(await add_luxtronik_pump(stand, simulator))
+        for family in ("nibe", "daikin"):
+            if family in families:
+                simulator = Simulator(stand.folder, "--family", family)
+                stack.push_async_callback(simulator.stop)
+                pumps.append(await add_modbus_pump(stand, simulator, family))
         added = "".join(
             f"\n  {pump.flow.title} was added through its config flow: "
             + " > ".join(pump.flow.steps)

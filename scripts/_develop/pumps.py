@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from .client import Client
 from .errors import DevelopError
-from .flow import Outcome, add_demo, add_idm, add_luxtronik, set_interval
+from .flow import Outcome, add_demo, add_luxtronik, add_modbus, set_interval
 from .processes import wait_until
 from .simulator import Simulator
 from .stand import Stand
@@ -52,7 +52,7 @@ class Pump:
 
 async def add_socket_pump(stand: Stand) -> Pump:
     """Add the simulated machine on its socket, and read it as often as is allowed."""
-    flow = await add_idm(stand.client, stand.relay.port, stand.victoria.url)
+    flow = await add_modbus(stand.client, "idm", stand.relay.port, stand.victoria.url)
     await _faster(stand.client, flow.entry_id, IDM_INTERVAL)
     return Pump(
         label="IDM",
@@ -75,6 +75,23 @@ async def add_luxtronik_pump(stand: Stand, simulator: Simulator) -> Pump:
         label="Luxtronik",
         flow=flow,
         identity=own.removesuffix("_anomaly"),
+        interval=IDM_INTERVAL,
+        modbus_port=port,
+    )
+
+
+async def add_modbus_pump(stand: Stand, simulator: Simulator, family: str) -> Pump:
+    """Start a simulated machine of another family with Modbus and add it.
+
+    Raises ``DevelopError``.
+    """
+    port = await simulator.start_plain()
+    flow = await add_modbus(stand.client, family, port, stand.victoria.url)
+    await _faster(stand.client, flow.entry_id, IDM_INTERVAL)
+    return Pump(
+        label=flow.title,
+        flow=flow,
+        identity=flow.result["result"].get("unique_id") or family,
         interval=IDM_INTERVAL,
         modbus_port=port,
     )
