@@ -1,7 +1,7 @@
 """Write docs/entities-*.md from the tables of the drivers: ``python -m scripts._docs``."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 import sys
 from typing import Any, Final
 
-from custom_components.heat_pump_hub.drivers import family, idm_points as table
+from custom_components.heat_pump_hub.drivers import family, idm_points as table, nibe_points as nibe
 from custom_components.heat_pump_hub.drivers.driver import Address, Driver, Layout
 from custom_components.heat_pump_hub.drivers.idm import _PROBES, IdmDriver
 from custom_components.heat_pump_hub.drivers.modbus import Register
@@ -58,6 +58,34 @@ LUXTRONIK: Final = (
     + """
 What a controller has several times stands here once: key and name are those of the first, and
 behind the addresses stands how many there are. *A*, *B* and *C* are the circuits.
+"""
+)
+NIBE: Final = (
+    HEAD.format(
+        machine="a NIBE S-series heat pump",
+        identity="you chose",
+        address="""the table and the address on the wire. NIBE prints 30001 more for *input* and
+  40001 more for *holding*. *Internal compressor*, *outdoor unit* and *exhaust air* say where the
+  same value lies on such machines, if it lies elsewhere.""",
+        wear="*EEPROM*, *cyclic* and *volatile* are the wear classes of",
+        behind="them",
+    )
+    + """
+No model has all of them: what a machine refuses is left out. *A* to *H* are the climate systems 1
+to 8; not every value exists for each.
+"""
+)
+DAIKIN: Final = (
+    HEAD.format(
+        machine="a Daikin Altherma 3",
+        identity="you chose",
+        address="""the table and the address on the wire. Daikin's document counts from 1, so it prints
+  one more.""",
+        wear="*EEPROM* and *cyclic* are the wear classes of",
+        behind="them",
+    )
+    + """
+A Home Hub for air-to-air units (use case 4) has nothing but the two at its addresses 1000 and 1001.
 """
 )
 
@@ -287,23 +315,35 @@ class Generic:
     """Of the family."""
     head: str
     layout: Layout
-    older: Layout | None = None
-    """The same machine with old firmware, where addresses depend on it."""
+    variants: Mapping[str, Layout] = field(default_factory=dict)
+    """Other machines by what is said of them, where addresses depend on that."""
+    rest: Layout | None = None
+    """A machine that shares nothing with it, shown in a section of its own."""
+    rest_title: str = ""
 
     def __call__(self) -> Page:
         """Return the page, without what it shares with the others."""
         result = Page(self.head)
         create = family(self.key).create
         driver = create(Address(host="", port=0), self.layout, None)
-        older = create(Address(host="", port=0), self.older or self.layout, None)
+        variants = {
+            said: create(Address(host="", port=0), layout, None)
+            for said, layout in self.variants.items()
+        }
         for kind, title in _SECTIONS.items():
             points = [point for point in driver.points.values() if point.part.kind is kind]
             by_name: dict[tuple[str, str], list[Point]] = {}
             for point in points:
                 by_name.setdefault((platform_of(point), point.name), []).append(point)
             if points:
-                rows = [(alike[0], places(driver, older, alike), "") for alike in by_name.values()]
+                rows = [
+                    (alike[0], places(driver, variants, alike), "") for alike in by_name.values()
+                ]
                 result.section(title, rows)
+        if self.rest is not None:
+            other = create(Address(host="", port=0), self.rest, None)
+            rows = [(point, places(other, {}, [point]), "") for point in other.points.values()]
+            result.section(self.rest_title, rows)
         return result
 
 
@@ -315,7 +355,7 @@ _SECTIONS: Final = {
 }
 
 
-def places(driver: Driver, older: Driver, points: Iterable[Point]) -> str:
+def places(driver: Driver, variants: Mapping[str, Driver], points: Iterable[Point]) -> str:
     """Return where the points of one name lie, in one part after the other."""
     found: list[str] = []
     named = ""
@@ -323,17 +363,29 @@ def places(driver: Driver, older: Driver, points: Iterable[Point]) -> str:
         alike = list(group)
         try:
             (where, first), (_, last) = (driver.register(alike[at].key) for at in (0, -1))
-            _, before = older.register(alike[0].key)
         except KeyError:
             return "–"
         words = [f"{part.id.upper()}:"] if part.id else []
         words += [where] if where != named else []
         words += [str(first)] if len(alike) == 1 else [f"{first} … {last} ({len(alike)} values)"]
-        words += [f"(older: {before})"] if before != first else []
+        words += elsewhere(variants, alike[0].key, first)
         found.append(" ".join(words))
         named = where
     return ", ".join(found)
 
+
+def elsewhere(variants: Mapping[str, Driver], key: str, address: int) -> Iterator[str]:
+    """Yield where a point lies on other machines, if not at this address."""
+    for said, driver in variants.items():
+        try:
+            _, other = driver.register(key)
+        except KeyError:
+            continue
+        if other != address:
+            yield f"({said}: {other})"
+
+
+_SYSTEMS: Final = tuple(nibe.SYSTEMS)
 
 FAMILIES: Final[Mapping[str, Callable[[], Page]]] = {
     "idm": idm,
@@ -341,7 +393,26 @@ FAMILIES: Final[Mapping[str, Callable[[], Page]]] = {
         key="luxtronik",
         head=LUXTRONIK,
         layout=Layout(circuits=("a", "b", "c")),
-        older=Layout(circuits=("a", "b", "c"), features=frozenset({"firmware_V2.88.1"})),
+        variants={
+            "older": Layout(circuits=("a", "b", "c"), features=frozenset({"firmware_V2.88.1"}))
+        },
+    ),
+    "nibe": Generic(
+        key="nibe",
+        head=NIBE,
+        layout=Layout(circuits=_SYSTEMS, features=nibe.EVERY),
+        variants={
+            "internal compressor": Layout(circuits=_SYSTEMS, features=nibe.GROUND),
+            "outdoor unit": Layout(circuits=_SYSTEMS, features=nibe.AIR),
+            "exhaust air": Layout(circuits=_SYSTEMS, features=nibe.EXHAUST),
+        },
+    ),
+    "daikin": Generic(
+        key="daikin",
+        head=DAIKIN,
+        layout=Layout(),
+        rest=Layout(features=frozenset({"air_to_air"})),
+        rest_title="Air-to-air units",
     ),
 }
 """What makes the page of each family."""

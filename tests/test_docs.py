@@ -21,8 +21,15 @@ from custom_components.heat_pump_hub.control import guard, ledger
 from custom_components.heat_pump_hub.control.values import allowed
 from custom_components.heat_pump_hub.detection import latches, monitors
 from custom_components.heat_pump_hub.diagnostics import LEDGER_TAIL
-from custom_components.heat_pump_hub.drivers import FAMILIES, blocks, idm_points, link
-from custom_components.heat_pump_hub.drivers.driver import Address, Layout
+from custom_components.heat_pump_hub.drivers import (
+    FAMILIES,
+    blocks,
+    family,
+    idm_points,
+    link,
+    nibe_points,
+)
+from custom_components.heat_pump_hub.drivers.driver import Address, Driver, Layout
 from custom_components.heat_pump_hub.drivers.idm import FAMILY, IdmDriver
 from custom_components.heat_pump_hub.drivers.luxtronik import FAMILY as LUXTRONIK, LuxtronikDriver
 from custom_components.heat_pump_hub.drivers.luxtronik.firmware import version
@@ -46,6 +53,19 @@ def luxtronik(**layout: Any) -> LuxtronikDriver:
     return LuxtronikDriver(
         Address(host="", port=0), Layout(**{"circuits": ("a", "b", "c")} | layout)
     )
+
+
+OTHERS = {
+    "nibe": Layout(circuits=tuple(nibe_points.SYSTEMS), features=nibe_points.EVERY),
+    "daikin": Layout(),
+    "daikin air to air": Layout(features=frozenset({"air_to_air"})),
+}
+"""Families that share the generic page, with everything that a machine can have."""
+
+
+def other(key: str) -> Driver:
+    """Return the driver of one of :data:`OTHERS`."""
+    return family(key.split(maxsplit=1)[0]).create(Address(host="", port=0), OTHERS[key], None)
 
 
 def english() -> dict[str, Any]:
@@ -110,6 +130,37 @@ def test_page_of_all_values_of_luxtronik_leaves_none_out() -> None:
     counted = re.findall(r"\((\d+) values\)", text)
     by_name = Counter((point.part, point.name) for point in driver.points.values())
     assert sorted(map(int, counted)) == sorted(n for n in by_name.values() if n > 1)
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_page_of_all_values_of_other_makers_leaves_none_out(key: str) -> None:
+    text = TEXTS[f"docs/entities-{key.split(maxsplit=1)[0]}.md"].split("## States", 1)[0]
+    lines = re.findall(r"^\| `(\w+)` .*$", text, re.MULTILINE)
+    names = {point.name for point in other(key).points.values()}
+    assert len(names) == len(names & {re.sub(r"^circuit_[a-h]_", "", line) for line in lines})
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_inputs_of_other_makers_are_told(key: str) -> None:
+    """Each cyclic input stands in a table of its page, with its value on stop."""
+    driver, page = other(key), TEXTS[f"docs/{key.split(maxsplit=1)[0]}.md"]
+    said = page.split("## Inputs made for regular writes", 1)[1]
+    for point in driver.points.values():
+        if point.wear is Wear.CYCLIC:
+            address = driver.register(point.key)[1]
+            default = str(point.default).replace("None", "–").replace("False", "off")
+            spans = re.findall(r"(\d+) … (\d+)", said)
+            inside = any(int(low) <= address <= int(high) for low, high in spans)
+            line = rf"\| [^|]*\b{address}\b[^|]* \| {default} \|"
+            assert inside or re.search(line, said), point
+
+
+def test_number_of_all_values_of_other_makers() -> None:
+    nibe, daikin = len(other("nibe").points), len(other("daikin").points)
+    assert f"A NIBE has up to {nibe}, a Daikin {daikin}." in flat(README)
+    history = flat(TEXTS["docs/history.md"])
+    assert f"For a NIBE they are up to {nibe}, for a Daikin {daikin}." in history
+    assert f"NIBE: {family('nibe').interval} s by default." in README
 
 
 def test_entities_of_the_hub_are_those_of_no_family() -> None:
