@@ -122,8 +122,10 @@ class Frontend:
         await self.page.settle()
 
     async def choose(self, position: int) -> None:
-        """Click on an entry of the flow's menu, from 0."""
-        await self.page.click(f"hph.all('ha-list-item', {_DIALOG})[{position}]", "the menu")
+        """Click on an entry of the flow's menu, from 0, or from -1 at the end."""
+        await self.page.click(
+            f"Array.from(hph.all('ha-list-item', {_DIALOG})).at({position})", "the menu"
+        )
 
     async def enter(self, field: str, text: str) -> None:
         """Fill a field of the flow's form."""

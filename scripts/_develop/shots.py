@@ -104,7 +104,7 @@ async def _flow(frontend: Frontend, stand: Stand) -> None:
 
 async def _demo_flow(frontend: Frontend) -> None:
     await _open_flow(frontend)
-    await frontend.choose(1)
+    await frontend.choose(-1)
     await frontend.step("demo")
     await frontend.picture("flow-demo")
     await frontend.submit()
