@@ -22,7 +22,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.heat_pump_hub import config_flow, flow_fields
+from custom_components.heat_pump_hub import config_flow
 from custom_components.heat_pump_hub.const import DOMAIN
 from custom_components.heat_pump_hub.drivers import FAMILIES, family
 from custom_components.heat_pump_hub.drivers.driver import (
@@ -42,6 +42,7 @@ from custom_components.heat_pump_hub.drivers.driver import (
     WrongProtocolError,
     WrongUnitError,
 )
+from custom_components.heat_pump_hub.flow import base, fields, history
 from custom_components.heat_pump_hub.history.victoriametrics import (
     AuthRejectedError,
     HistoryError,
@@ -127,7 +128,7 @@ def heat_pump() -> Generator[FakeHeatPump]:
         probe=fake.probe,
         create=no_driver,
     )
-    with patch(f"{MODULE}.config_flow.family", return_value=family):
+    with patch(f"{MODULE}.flow.base.family", return_value=family):
         yield fake
 
 
@@ -146,7 +147,7 @@ async def setup_entry(hass: HomeAssistant) -> AsyncGenerator[AsyncMock]:
 @pytest.fixture
 def history_check() -> Generator[AsyncMock]:
     """Stand in for the question to the history server."""
-    with patch(f"{MODULE}.config_flow.VictoriaMetrics.check") as check:
+    with patch(f"{MODULE}.flow.history.VictoriaMetrics.check") as check:
         yield check
 
 
@@ -349,7 +350,7 @@ async def test_unexpected_error_is_logged(
 async def test_probe_that_never_ends_is_cut_off(
     hass: HomeAssistant, heat_pump: FakeHeatPump, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(config_flow, "PROBE_TIMEOUT", 0.0)
+    monkeypatch.setattr(base, "PROBE_TIMEOUT", 0.0)
     heat_pump.silent = True
     form = await submit(hass, await choose(hass, "idm"), CONNECTION)
 
@@ -521,7 +522,7 @@ async def test_certificate_is_checked_unless_the_owner_says_no(
     hass: HomeAssistant, heat_pump: FakeHeatPump, history_check: AsyncMock, verify: bool
 ) -> None:
     form = await at_history(hass)
-    with patch(f"{MODULE}.config_flow.async_get_clientsession") as session:
+    with patch(f"{MODULE}.flow.history.async_get_clientsession") as session:
         await submit(
             hass,
             form,
@@ -540,7 +541,7 @@ async def test_history_server_that_never_answers_is_cut_off(
     history_check: AsyncMock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(config_flow, "HISTORY_TIMEOUT", 0.0)
+    monkeypatch.setattr(history, "HISTORY_TIMEOUT", 0.0)
     history_check.side_effect = asyncio.Event().wait
     typed = {"history_url": URL, "history_names": "canonical"}
     form = await submit(hass, await at_history(hass), typed)
@@ -657,7 +658,7 @@ class FakeDemo:
 async def fake_demo() -> AsyncGenerator[FakeDemo]:
     """Stand in for the simulator."""
     demo = FakeDemo()
-    with patch(f"{MODULE}.config_flow._start_demo", return_value=(demo, 45678)):
+    with patch(f"{MODULE}.flow.demo._start_demo", return_value=(demo, 45678)):
         yield demo
 
 
@@ -713,7 +714,7 @@ async def test_demo_heat_pump_that_does_not_start(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     form = await choose(hass, "demo")
-    with patch(f"{MODULE}.config_flow._start_demo", side_effect=OSError("no port")):
+    with patch(f"{MODULE}.flow.demo._start_demo", side_effect=OSError("no port")):
         form = await submit(hass, form, {"name": "Demo", "interval": 5})
 
     shows(form, "demo", base="demo_failed")
@@ -1208,9 +1209,9 @@ async def test_families_without_a_forerunner_are_not_asked_for_its_names(
 @pytest.mark.parametrize("language", ["en", "de"])
 async def test_every_error_and_abort_is_translated(hass: HomeAssistant, language: str) -> None:
     texts = await async_get_translations(hass, language, "config", {DOMAIN}, config_flow=True)
-    tables = (flow_fields.PROBE_ERRORS, flow_fields.HISTORY_ERRORS)
+    tables = (fields.PROBE_ERRORS, fields.HISTORY_ERRORS)
     keys = {key for table in tables for _, key in table.values()}
-    keys |= {*flow_fields.OWN_PROTOCOL_ERRORS.values()}
+    keys |= {*fields.OWN_PROTOCOL_ERRORS.values()}
     keys |= {"unknown", "demo_failed", "identity_invalid", "identity_taken"}
     keys |= {"host_empty", "host_is_url", "host_with_port", "host_invalid"}
 
@@ -1231,7 +1232,7 @@ async def test_every_field_is_translated(
     forms.append(await submit(hass, forms[0], CONNECTION | {"unit": 2}))
     forms.append(await submit(hass, forms[-1], suggestions(forms[-1])))
     forms.append(await entry.start_reauth_flow(hass))
-    with patch(f"{MODULE}.config_flow.family", family):
+    with patch(f"{MODULE}.flow.base.family", family):
         forms.append(await choose(hass, "luxtronik"))
     shown = {f"{form['step_id']}.{field}" for form in forms for field in suggestions(form)}
     options = await hass.config_entries.options.async_init(entry.entry_id)

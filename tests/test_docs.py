@@ -34,7 +34,7 @@ from custom_components.heat_pump_hub.drivers.idm import FAMILY, IdmDriver
 from custom_components.heat_pump_hub.drivers.luxtronik import FAMILY as LUXTRONIK, LuxtronikDriver
 from custom_components.heat_pump_hub.drivers.luxtronik.firmware import version
 from custom_components.heat_pump_hub.drivers.points import Wear
-from custom_components.heat_pump_hub.flow_fields import DEMO_INTERVAL
+from custom_components.heat_pump_hub.flow.fields import DEMO_INTERVAL
 from custom_components.heat_pump_hub.history import feed, journal, outbox, shipper
 
 from .drivers.test_registers import EVERYTHING

@@ -20,7 +20,7 @@ from homeassistant.helpers.selector import (
 from homeassistant.util.network import is_ip_address
 import probatio as vol
 
-from .const import (
+from ..const import (
     CONF_HISTORY_NAMES,
     CONF_HISTORY_PASSWORD,
     CONF_HISTORY_TENANT,
@@ -33,7 +33,7 @@ from .const import (
     HISTORY_NAMES_CANONICAL,
     HISTORY_NAMES_FORERUNNER,
 )
-from .drivers.driver import (
+from ..drivers.driver import (
     BusyError,
     DriverError,
     LinkLostError,
@@ -45,7 +45,7 @@ from .drivers.driver import (
     WrongProtocolError,
     WrongUnitError,
 )
-from .history.victoriametrics import (
+from ..history.victoriametrics import (
     AuthRejectedError,
     HistoryError,
     InvalidTenantError,
