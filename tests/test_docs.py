@@ -622,8 +622,7 @@ def test_rules_about_files_are_not_claimed_without_the_file() -> None:
     found = yaml.safe_load((PACKAGE / "quality_scale.yaml").read_text(encoding="utf-8"))["rules"]
     assert (found["icon-translations"] == "done") is (PACKAGE / "icons.json").exists()
     assert found["diagnostics"] == "done"
-    # Without actions of its own there is nothing to document.
-    assert not (PACKAGE / "services.yaml").exists()
+    assert (found["action-setup"] == "done") is (PACKAGE / "services.yaml").exists()
 
 
 def test_changelog_has_the_usual_form() -> None:

@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 from homeassistant.const import CONF_HOST, CONF_PORT, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryNotReady
-from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.helpers import (
+    config_validation as cv,
+    entity_registry as er,
+    issue_registry as ir,
+)
 from homeassistant.helpers.storage import Store
+from homeassistant.helpers.typing import ConfigType
 from homeassistant.util import dt as dt_util
 
+from .actions import async_register_actions
 from .anomaly import ISSUE_RIVER_MISSING, AnomalyWatch
 from .archive import async_open_archive
 from .const import (
@@ -47,9 +53,16 @@ from .journals import async_close_journal, async_open_journal, async_remove_jour
 if TYPE_CHECKING:
     from .simulator.demo import DemoHeatPump
 
+CONFIG_SCHEMA: Final = cv.config_entry_only_config_schema(DOMAIN)
 STORES: Final = ("detector", "map")
 SAFE_TIMEOUT: Final = 10.0
 """Seconds an unload or a stop waits until cyclic inputs are made safe."""
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register the actions: they are known, and checked, whether or not a heat pump is loaded."""
+    async_register_actions(hass)
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool:
