@@ -1,5 +1,6 @@
 """Registers turn raw numbers into values and back."""
 
+from dataclasses import replace
 import math
 import struct
 
@@ -166,6 +167,37 @@ def test_states_and_flags_write_what_they_read(register: Register) -> None:
     if point.quantity is Quantity.FLAG:
         for flag in (False, True):
             assert decoded(point.key, register.encode(flag)) is flag
+
+
+@pytest.mark.parametrize(
+    ("codec", "value", "words"),
+    [
+        (Codec.UINT32, 0x1234_5678, [0x1234, 0x5678]),
+        (Codec.INT32, -2, [0xFFFF, 0xFFFE]),
+        (Codec.FLOAT32, 21.5, [0x41AC, 0x0000]),
+    ],
+)
+@pytest.mark.parametrize("high_first", [True, False])
+def test_either_word_may_come_first(
+    codec: Codec, value: float, words: list[int], high_first: bool
+) -> None:
+    register = replace(
+        REGISTERS["flow_temperature"],
+        codec=codec,
+        high_first=high_first,
+        plausible=(-math.inf, math.inf),
+    )
+    words = words if high_first else words[::-1]
+    assert register.decode(register.as_field().decode(words)) == value
+    assert register.encode(value) == words
+
+
+def test_an_offset_is_added_and_taken_off_again() -> None:
+    register = replace(
+        REGISTERS["dhw_temperature_setpoint"], codec=Codec.UINT16, scale=0.1, offset=-40.0
+    )
+    assert register.decode(615) == pytest.approx(21.5, abs=0.6)
+    assert register.encode(21.5) == [615]
 
 
 def test_a_value_that_does_not_fit_is_an_error() -> None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 import math
 from typing import Any, Final
 
+from modbus_connection import WordOrder
 from modbus_connection.model.fields import RegisterField, float32, int32, integer, uint32
 
 from .link import Table
@@ -16,7 +17,7 @@ class Codec(StrEnum):
     """How a value lies in its registers."""
 
     FLOAT32 = "float32"
-    """IEEE 754, two registers, low word first."""
+    """IEEE 754, two registers, low word first unless the register says otherwise."""
     UINT8 = "uint8"
     """One register, low byte; some firmware repeats it in the high byte."""
     INT8 = "int8"
@@ -24,9 +25,9 @@ class Codec(StrEnum):
     UINT16 = "uint16"
     INT16 = "int16"
     UINT32 = "uint32"
-    """Two registers, low word first."""
+    """Two registers, low word first unless the register says otherwise."""
     INT32 = "int32"
-    """Two registers, low word first."""
+    """Two registers, low word first unless the register says otherwise."""
     TEXT = "text"
     """One register, two ASCII characters, the first in the high byte."""
 
@@ -96,7 +97,10 @@ class Register:
     space: Table = "input"
     """What it is read from: some devices show all they have as input registers."""
     scale: float = 1.0
-    """Raw times scale is the value in the point's unit."""
+    """Raw times scale, plus ``offset``, is the value in the point's unit."""
+    offset: float = 0.0
+    high_first: bool = False
+    """Of 32 bits the high word comes first."""
     sentinels: frozenset[float] = frozenset()
     """Raw numbers that mean "no sensor" and that no real value can equal."""
     unset: frozenset[float] = frozenset()
@@ -128,13 +132,14 @@ class Register:
 
     def as_field(self) -> RegisterField[Any]:
         """Return the field that reads and writes it."""
+        order: WordOrder = "big" if self.high_first else "little"
         match self.codec:
             case Codec.FLOAT32:
-                return float32(self.address, word_order="little", writable=True, force_fc16=True)
+                return float32(self.address, word_order=order, writable=True, force_fc16=True)
             case Codec.UINT32:
-                return uint32(self.address, word_order="little", writable=True, force_fc16=True)
+                return uint32(self.address, word_order=order, writable=True, force_fc16=True)
             case Codec.INT32:
-                return int32(self.address, word_order="little", writable=True, force_fc16=True)
+                return int32(self.address, word_order=order, writable=True, force_fc16=True)
         return integer(
             self.address,
             signed=self.codec is Codec.INT16,
@@ -166,7 +171,7 @@ class Register:
         if point.quantity is Quantity.FLAG:
             flag = self.flag.get(int(raw))
             return UnknownCode(int(raw)) if flag is None else flag
-        number = raw * self.scale
+        number = raw * self.scale + self.offset
         low, high = self.plausible or _PLAUSIBLE.get(point.quantity, (-math.inf, math.inf))
         if not low <= number <= high:
             return Implausible(raw)
@@ -186,7 +191,7 @@ class Register:
             table = self.states or self.point.options or {}
             raw = next((code for code, slug in table.items() if slug == value), -1)
         else:
-            raw = value / self.scale
+            raw = (value - self.offset) / self.scale
         if self.codec is Codec.FLOAT32:
             return list(self.as_field().encode(raw))
         low, high = _LIMITS.get(self.codec, (0, -1))
@@ -194,7 +199,8 @@ class Register:
         if not low <= number <= high:
             raise ValueError(f"{value!r} does not fit into {self.codec} at {self.address}")
         if self.count == 2:
-            return [number & 0xFFFF, number >> 16 & 0xFFFF]
+            words = [number & 0xFFFF, number >> 16 & 0xFFFF]
+            return words[::-1] if self.high_first else words
         return [number & (0xFF if self.codec is Codec.INT8 else 0xFFFF)]
 
 
