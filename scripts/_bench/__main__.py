@@ -1,6 +1,8 @@
 """``scripts/bench NAME [--json] [--kill N] [--data DIR]``: poll, setup, memory, history, detection, or all.
 
-Detection needs ``--data DIR`` and is left out of all without it.
+Detection needs ``--data DIR`` (recordings and public benchmarks) or ``--seeds N`` (simulated
+heat pumps: ``--first``, ``--days``, ``--period``, ``--cache DIR``, ``--any-season``,
+``--no-faults``), and is left out of all without them.
 """
 
 import argparse
@@ -23,13 +25,23 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", dest="as_json")
     parser.add_argument("--kill", type=int, default=10, help="kills of a server, for history")
     parser.add_argument("--data", type=Path, help="recordings and benchmarks, for detection")
+    parser.add_argument("--seeds", type=int, default=0, help="simulated heat pumps, for detection")
+    parser.add_argument("--first", type=int, default=5000, help="the first seed")
+    parser.add_argument("--days", type=float, default=100.0)
+    parser.add_argument("--period", type=float, default=60.0, help="seconds between samples")
+    parser.add_argument("--cache", type=Path, help="keeps what was simulated")
+    parser.add_argument("--any-season", action="store_true", help="not only winters")
+    parser.add_argument("--no-faults", action="store_true", help="count false alarms only")
     arguments = parser.parse_args()
-    if arguments.name == "detection" and arguments.data is None:
-        parser.error("detection needs --data DIR")
+    fleet = arguments.seeds > 0
+    if arguments.name == "detection" and arguments.data is None and not fleet:
+        parser.error("detection needs --data DIR or --seeds N")
     figures: list[Figure] = []
     for name in NAMES if arguments.name == "all" else (arguments.name,):
         options = {"kills": arguments.kill} if name == "history" else {}
         if name == "detection":
+            if fleet:
+                figures += _fleet(arguments)
             if arguments.data is None:
                 continue
             options = {"data": arguments.data}
@@ -37,6 +49,17 @@ def main() -> int:
         figures += asyncio.run(module.run(**options))
     show(figures, as_json=arguments.as_json)
     return 0 if all(figure.ok for figure in figures) else 1
+
+
+def _fleet(arguments: argparse.Namespace) -> list[Figure]:
+    from . import fleet
+
+    return fleet.run(
+        range(arguments.first, arguments.first + arguments.seeds),
+        days=arguments.days, period=arguments.period, folder=arguments.cache,
+        faults=not arguments.no_faults, winter=not arguments.any_season,
+        verbose=not arguments.as_json,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

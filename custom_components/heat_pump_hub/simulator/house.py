@@ -10,18 +10,19 @@ WATER = 4186.0
 class Building:
     """Two nodes, air and mass; a 150 W/K house with people and windows in it."""
 
-    def __init__(self, room: float) -> None:
-        """Start settled at ``room`` °C."""
+    def __init__(self, room: float, loss: float = 1.0) -> None:
+        """Start settled at ``room`` °C; ``loss`` multiplies 150 W/K."""
         self.room = room
         self.mass = room + 0.5
+        self._loss = loss
 
     def step(
         self, seconds: float, outdoor: float, sun: float, to_room: float, to_mass: float
     ) -> None:
         """Let ``seconds`` pass; heat flows in W, ``outdoor`` in °C, ``sun`` in W/m²."""
         exchange = 900.0 * (self.mass - self.room)
-        room = to_room + exchange + 350.0 + 3.0 * sun - 90.0 * (self.room - outdoor)
-        mass = to_mass - exchange + 3.0 * sun - 60.0 * (self.mass - outdoor)
+        room = to_room + exchange + 350.0 + 3.0 * sun - 90.0 * self._loss * (self.room - outdoor)
+        mass = to_mass - exchange + 3.0 * sun - 60.0 * self._loss * (self.mass - outdoor)
         self.room += room * seconds / 7.0e6
         self.mass += mass * seconds / 9.0e7
 
@@ -84,9 +85,10 @@ _PROFILE = (
 class Draws:
     """Who draws hot water when: a plan for each day, drawn at midnight."""
 
-    def __init__(self, rng: Random) -> None:
-        """Plan the first day when it is first asked for."""
+    def __init__(self, rng: Random, amount: float = 1.0) -> None:
+        """Plan the first day when it is first asked for; ``amount`` multiplies the litres."""
         self._rng = rng
+        self._amount = amount
         self._day = -1
         self._plan: list[tuple[float, float]] = []
 
@@ -108,5 +110,7 @@ class Draws:
         for hour, litres, chance in _PROFILE:
             if rng.random() < chance:
                 start = hour * 3600.0 + rng.uniform(0.0, 3000.0)
-                plan.append((start, start + litres * rng.uniform(0.6, 1.3) / 8.0 * 60.0))
+                plan.append(
+                    (start, start + litres * self._amount * rng.uniform(0.6, 1.3) / 8.0 * 60.0)
+                )
         return sorted(plan)

@@ -2,6 +2,8 @@
 
 from math import exp
 
+from .variant import Variant
+
 MIN_FREQUENCY = 20.0
 MAX_FREQUENCY = 90.0
 DEFROST_FREQUENCY = 60.0
@@ -13,14 +15,21 @@ DEFROST_POWER = 1500.0
 class Refrigeration:
     """One compressor between outdoor air and water. Temperatures in °C, power in W."""
 
-    def __init__(self, ambient: float) -> None:
+    def __init__(self, ambient: float, variant: Variant | None = None) -> None:
         """Start at rest, everything at ``ambient`` °C."""
+        self.variant = Variant() if variant is None else variant
         self.frost = 0.1
         """0 clear, 1 full of ice."""
         self.leak = 0.0
         """Share of the refrigerant's effect that is lost."""
         self.icing = 1.0
         """Multiplies how fast frost grows."""
+        self.clogging = 0.0
+        """Share of the source's flow that does not get through, or ice that no defrost melts."""
+        self.bypass = 0.0
+        """Share of a four-way valve's leak: hot gas gets to the suction side."""
+        self.ground = self.variant.ground
+        """What a ground source gives, °C."""
         self.thermal = 0.0
         self.electrical = 0.0
         self.evaporation = ambient
@@ -28,6 +37,7 @@ class Refrigeration:
         self.hot_gas = ambient
         self.suction_gas = ambient
         self.source_outlet = ambient
+        self._near = 0.0
 
     def rest(self, seconds: float, ambient: float) -> None:
         """Let everything drift towards the temperature of the air."""
@@ -43,22 +53,40 @@ class Refrigeration:
         self, seconds: float, frequency: float, source: float, water: float, humidity: float
     ) -> None:
         """Run for ``seconds`` at ``frequency`` Hz, from air at ``source`` to ``water`` °C."""
+        one = self.variant
         effect = (1.0 - self.leak) * (1.0 - 0.25 * min(1.0, self.frost))
-        thermal = frequency * 115.0 * effect
+        effect *= (1.0 - 0.3 * self.clogging) * (1.0 - 0.22 * self.bypass)
+        thermal = frequency * one.capacity * effect
         thermal *= max(0.3, 1.0 + 0.028 * (source - 2.0)) * max(0.4, 1.0 - 0.004 * (water - 35.0))
         condensation = water + 1.5 + thermal / 3000.0
-        evaporation = source - 3.0 - 0.75 * thermal / 700.0 - 5.0 * self.frost - 8.0 * self.leak
+        # A larger machine has a larger evaporator.
+        load = thermal * 115.0 / one.capacity
+        approach = 3.0 + 0.75 * load / 700.0 + 5.0 * self.frost + 6.0 * self.clogging
+        evaporation = source - one.approach * approach - 8.0 * self.leak + 3.0 * self.bypass
         lift = max(12.0, condensation - evaporation + 2.0)
         # Inverters are at their best near the middle of their range.
-        fraction = (0.54 - 0.0008 * abs(frequency - 45.0)) * (1.0 - 0.6 * self.leak)
+        fraction = (one.efficiency - 0.0008 * abs(frequency - 45.0)) * (1.0 - 0.6 * self.leak)
+        fraction *= 1.0 - 0.15 * self.bypass
         self.thermal = thermal
         self.electrical = thermal * lift / (fraction * (condensation + 273.15))
         self._settle(seconds, frequency, source, condensation, evaporation)
         surface = evaporation + 2.0
-        if surface < 0.0:
+        if surface < 0.0 and one.source == "air":
             # Cold air carries little water.
             damp = max(0.0, (humidity - 45.0) / 45.0) * exp(min(0.0, source - 2.0) / 9.0)
             self.frost += self.icing * damp * min(1.0, -surface / 5.0) * seconds / 3000.0
+
+    def draw_heat(self, seconds: float, season: float) -> None:
+        """Let the ground recover, or cool where heat is drawn; ``season`` in K."""
+        drawn = max(0.0, self.thermal - self.electrical)
+        target = self.variant.ground + season
+        self.ground += (target - self.ground) * seconds / 1.2e6 - drawn * seconds / 3.5e9
+        self._near += (drawn / 5500.0 - self._near) * (1.0 - exp(-seconds / 7200.0))
+
+    @property
+    def brine(self) -> float:
+        """What comes from the ground, °C."""
+        return self.ground - self._near
 
     def cool(self, seconds: float, frequency: float, outdoor: float, water: float) -> None:
         """Run backwards: take heat from ``water`` and give it to the air at ``outdoor``."""
@@ -87,15 +115,23 @@ class Refrigeration:
     ) -> None:
         """Let sensors and gas follow; hot gas needs three minutes, the rest one."""
         quick = 1.0 - exp(-seconds / 60.0)
-        hot = condensation + 12.0 + 0.2 * frequency + 0.25 * (condensation - evaporation)
-        hot += 25.0 * self.leak
+        one = self.variant
+        hot = condensation + one.hot_gas + 0.2 * frequency + 0.25 * (condensation - evaporation)
+        hot += 25.0 * self.leak + 6.0 * self.bypass
         self.evaporation += (evaporation - self.evaporation) * quick
         self.condensation += (condensation - self.condensation) * quick
-        suction = evaporation + 6.0 + 15.0 * self.leak
+        suction = evaporation + one.superheat + 15.0 * self.leak + 9.0 * self.bypass
         self.suction_gas += (suction - self.suction_gas) * quick
         self.hot_gas += (hot - self.hot_gas) * (1.0 - exp(-seconds / 180.0))
-        outlet = source - max(0.0, self.thermal - self.electrical) / 1300.0
+        per_kelvin = 11.3 * one.capacity * (1.0 - 0.7 * self.clogging)
+        outlet = source - max(0.0, self.thermal - self.electrical) / per_kelvin
         self.source_outlet += (outlet - self.source_outlet) * quick
+
+
+def opening(gas: Refrigeration, frequency: float) -> float:
+    """Return how far the expansion valve is open, %; it opens where refrigerant is missing."""
+    wanted = 12.0 + gas.variant.valve * frequency + 45.0 * gas.leak - 10.0 * gas.bypass
+    return min(100.0, wanted - 4.0 * gas.clogging)
 
 
 def pressure(saturation: float) -> float:

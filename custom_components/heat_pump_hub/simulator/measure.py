@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .machine import pressure
+from .machine import opening, pressure
 
 if TYPE_CHECKING:
     from .physics import HeatPumpModel, StateValue
@@ -11,23 +11,29 @@ if TYPE_CHECKING:
 def measure(model: HeatPumpModel, noise: tuple[float, ...], step: int) -> dict[str, StateValue]:
     """Return every canonical value; ``noise`` is looked up by ``step``."""
     size = len(noise)
+    scale = model.variant.noise
     index = step * 31 % size
 
     def seen(value: float, spread: float = 0.04) -> float:
         """Return a value as a sensor shows it, in tenths."""
         nonlocal index
         index = (index + 1) % size
-        return round(value + spread * noise[index], 1)
+        return round(value + scale * spread * noise[index], 1)
 
     gas = model.refrigeration
     running = model.mode != "off"
     outdoor = model.weather.temperature
+    brine = model.variant.source == "brine"
+    source = gas.brine if brine else outdoor - 0.004 * model.frequency
+    sun = 0.01 * model.variant.sun * model.weather.sun
     external = model.settings["external_outdoor_temperature"]
     electrical = model.compressor_and_pumps + model.heater
     thermal = gas.thermal + (model.heater if running else 0.0)
     room = model.building.room
     state: dict[str, StateValue] = {
-        "outdoor_temperature": external if isinstance(external, float) else seen(outdoor, 0.08),
+        "outdoor_temperature": external
+        if isinstance(external, float)
+        else seen(outdoor + sun, 0.08),
         "outdoor_temperature_average": seen(model.outdoor_average, 0.0),
         "outdoor_humidity": seen(model.weather.humidity, 0.3),
         "flow_temperature": seen(model.flow),
@@ -39,7 +45,7 @@ def measure(model: HeatPumpModel, noise: tuple[float, ...], step: int) -> dict[s
         "dhw_temperature_bottom": seen(model.tank.bottom),
         "dhw_tap_temperature": seen(model.tank.top - 1.5 if model.draw else 24.0, 0.2),
         "dhw_temperature_setpoint": model.number("dhw_temperature_setpoint"),
-        "source_inlet_temperature": seen(outdoor - 0.004 * model.frequency, 0.08),
+        "source_inlet_temperature": seen(source, 0.08),
         "source_outlet_temperature": seen(gas.source_outlet, 0.08),
         "evaporation_temperature": seen(gas.evaporation, 0.1),
         "condensation_temperature": seen(gas.condensation, 0.1),
@@ -49,12 +55,12 @@ def measure(model: HeatPumpModel, noise: tuple[float, ...], step: int) -> dict[s
         "high_pressure": round(pressure(gas.condensation), 2),
         "low_pressure": round(pressure(gas.evaporation), 2),
         "system_pressure": seen(1.6 + 0.004 * (model.buffer.temperature - 30.0), 0.005),
-        "expansion_valve_position": seen(12.0 + 0.55 * model.frequency, 0.3) if running else 0.0,
+        "expansion_valve_position": seen(opening(gas, model.frequency), 0.3) if running else 0.0,
         "compressor_frequency": seen(model.frequency, 0.1) if running else 0.0,
         "fan_speed": round(350.0 + 6.0 * model.frequency)
-        if running and model.mode != "defrost"
+        if running and model.mode != "defrost" and not brine
         else 0,
-        "circulation_pump_speed": round(model.water_flow * 100.0 / 22.0),
+        "circulation_pump_speed": round(min(100.0, model.pump_speed)),
         "flow_rate": seen(model.water_flow, 0.1) if running else 0.0,
         "electrical_power": round(electrical, 1),
         "thermal_power": round(thermal, 1),
@@ -75,7 +81,7 @@ def measure(model: HeatPumpModel, noise: tuple[float, ...], step: int) -> dict[s
         "cooling_request": model.cooling_wanted,
         "dhw_request": model.dhw_wanted,
         "room_humidity": seen(44.0 + 0.1 * (outdoor - 5.0), 0.2),
-        "source_kind": "air",
+        "source_kind": model.variant.source,
     }
     _add_counters(model, state)
     for circuit in model.circuits:

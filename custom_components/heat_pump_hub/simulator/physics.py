@@ -13,8 +13,10 @@ from random import Random
 from .circuit import Circuit
 from .house import WATER, Buffer, Building, DhwTank, Draws
 from .machine import DEFROST_FREQUENCY, MAX_FREQUENCY, MIN_FREQUENCY, Refrigeration
+from .machine_faults import MachineFault
 from .measure import measure
 from .settings import CIRCUIT_SETTINGS, MACHINE_SETTINGS, Setting, check
+from .variant import Variant
 from .weather import Weather
 
 type StateValue = float | int | bool | str
@@ -22,7 +24,14 @@ type StateValue = float | int | bool | str
 CONTROL_PERIOD = 60.0
 """Seconds between two decisions of the controller."""
 HEATER_POWER = 3000.0
+FIXED_FREQUENCY = 50.0
 _STANDBY_POWER = 9.0
+_FAULTS = frozenset(
+    {
+        "refrigerant_leak", "icing", "clogging", "valve", "dhw_loss", "pump", "short_cycling",
+        "heater_stuck", "frozen", "fault",
+    }
+)  # fmt: skip
 
 
 class HeatPumpModel:
@@ -36,6 +45,7 @@ class HeatPumpModel:
         circuits: str = "ab",
         cooling: bool = False,
         inner_step: float = 10.0,
+        variant: Variant | None = None,
     ) -> None:
         """Set everything to a settled house at ``start``.
 
@@ -47,12 +57,15 @@ class HeatPumpModel:
         rng = Random(seed)
         self.now = start
         self.inner_step = inner_step
+        self.variant = variant = Variant() if variant is None else variant
         self.cooling = cooling
         self.settings: dict[str, Setting] = dict(MACHINE_SETTINGS)
         self.faults: dict[str, float] = {}
-        self.weather = Weather(Random(rng.random()))
+        self.scheduled: list[MachineFault] = []
+        """Faults that come by themselves; looked at every minute."""
+        self.weather = Weather(Random(rng.random()), mean=variant.climate)
         self.weather.step(start, CONTROL_PERIOD)
-        self.building = Building(21.0 + rng.uniform(-0.3, 0.3))
+        self.building = Building(21.0 + rng.uniform(-0.3, 0.3), variant.house)
         self.buffer = Buffer(34.0)
         self.tank = DhwTank(46.5, 43.0)
         self.circuits = [Circuit(name, index == 0) for index, name in enumerate(circuits)]
@@ -60,8 +73,8 @@ class HeatPumpModel:
             for key, value in CIRCUIT_SETTINGS.items():
                 self.settings[circuit.prefix + key] = value
             self.settings[circuit.prefix + "heating_curve_slope"] = circuit.slope
-        self.refrigeration = Refrigeration(self.weather.temperature)
-        self.draws = Draws(Random(rng.random()))
+        self.refrigeration = Refrigeration(self.weather.temperature, variant)
+        self.draws = Draws(Random(rng.random()), variant.draws)
         self.outdoor_average = self.weather.temperature
         # Drawn once and looked up by step, so that reading never changes the history.
         self._noise = tuple(rng.gauss(0.0, 1.0) for _ in range(1009))
@@ -124,25 +137,17 @@ class HeatPumpModel:
     def inject(self, fault: str, severity: float = 1.0) -> None:
         """Start a fault.
 
-        ``refrigerant_leak`` (share lost, 0-1), ``icing`` and ``dhw_loss`` (factors),
-        ``pump`` (share of the water flow lost), ``heater_stuck``, ``frozen`` (the display
+        ``refrigerant_leak``, ``clogging`` of the source and ``valve`` leak (shares, 0-1),
+        ``icing`` and ``dhw_loss`` (factors), ``pump`` (share of the water flow lost),
+        ``short_cycling`` (minutes of a run), ``heater_stuck``, ``frozen`` (the display
         stands still), ``fault`` (fault number; the machine stops), ``stuck:<key>`` and
         ``offset:<key>`` (K or the key's unit). Raises ``ValueError`` for another name.
         """
         name, _, key = fault.partition(":")
-        state = self.state
-        if name in {"stuck", "offset"} and key in state:
+        if name in {"stuck", "offset"} and key in self.state:
             if name == "stuck":
-                self._stuck[key] = state[key]
-        elif fault not in {
-            "refrigerant_leak",
-            "icing",
-            "dhw_loss",
-            "pump",
-            "heater_stuck",
-            "frozen",
-            "fault",
-        }:
+                self._stuck[key] = self.state[key]
+        elif fault not in _FAULTS:
             raise ValueError(f"no such fault: {fault}")
         self.faults[fault] = severity
         self._apply_faults()
@@ -158,6 +163,8 @@ class HeatPumpModel:
         """Pass the severities to the parts they concern."""
         self.refrigeration.leak = self.faults.get("refrigerant_leak", 0.0)
         self.refrigeration.icing = self.faults.get("icing", 1.0)
+        self.refrigeration.clogging = self.faults.get("clogging", 0.0)
+        self.refrigeration.bypass = self.faults.get("valve", 0.0)
         if "frozen" not in self.faults:
             self._cache = None
 
@@ -200,7 +207,8 @@ class HeatPumpModel:
             else:
                 to_room += heat
         self.buffer.step(dt, to_buffer - to_room - to_mass)
-        self.tank.step(dt, self.draw, to_tank, self.faults.get("dhw_loss", 1.0))
+        loss = self.variant.tank_loss * self.faults.get("dhw_loss", 1.0)
+        self.tank.step(dt, self.draw, to_tank, loss)
         self.building.step(dt, weather.temperature, weather.sun, to_room, to_mass)
         self._count(dt)
         if "frozen" not in self.faults:
@@ -210,18 +218,21 @@ class HeatPumpModel:
         """Run or rest the compressor, and let the water follow."""
         refrigeration = self.refrigeration
         weather = self.weather
-        speed = 1.0 - self.faults.get("pump", 0.0)
+        source = self._source
+        if self.variant.source == "brine":
+            refrigeration.draw_heat(dt, 0.12 * (self.outdoor_average - 9.5))
         if self.mode == "off":
             self._since_stop += dt
             self.frequency = 0.0
             self.water_flow = 0.0
-            refrigeration.rest(dt, weather.temperature)
+            refrigeration.rest(dt, source)
             cool = 1.0 - exp(-dt / 5400.0)
             self.flow += (21.0 - self.flow) * cool
             self.return_ += (20.5 - self.return_) * cool
             return
         self._since_start += dt
-        self.water_flow = (22.0 if self.mode in {"dhw", "defrost"} else 18.0) * max(0.08, speed)
+        flow = self.variant.water_flow * (22.0 / 18.0 if self.mode in {"dhw", "defrost"} else 1.0)
+        self.water_flow = flow * max(0.08, 1.0 - self.faults.get("pump", 0.0))
         spread_per_watt = 60.0 / (self.water_flow * WATER)
         sink = self.buffer.temperature
         if self.mode == "dhw":
@@ -243,10 +254,10 @@ class HeatPumpModel:
         else:
             self._since_defrost += dt
             if self.mode == "dhw":
-                self._steer(dt, 62.0 - max(0.0, weather.temperature - 5.0))
+                self._steer(dt, 62.0 - max(0.0, source - 5.0))
             else:
                 self._steer(dt, 30.0 + 12.0 * (self.target + 0.5 - self.buffer.temperature))
-            refrigeration.heat(dt, self.frequency, weather.temperature, self.flow, weather.humidity)
+            refrigeration.heat(dt, self.frequency, source, self.flow, weather.humidity)
             if refrigeration.frost >= 1.0 and self._since_defrost > 1500.0:
                 self._before_defrost = self.mode
                 self.mode = "defrost"
@@ -254,6 +265,9 @@ class HeatPumpModel:
 
     def _steer(self, dt: float, wanted: float) -> None:
         """Move the compressor towards ``wanted`` Hz, at most 0.5 Hz a second."""
+        if not self.variant.inverter:
+            self.frequency = FIXED_FREQUENCY
+            return
         change = max(-0.5 * dt, min(0.5 * dt, wanted - self.frequency))
         limit = self.settings["power_limit"]
         if isinstance(limit, float) and limit > 0.0 and self.refrigeration.electrical > limit:
@@ -273,6 +287,20 @@ class HeatPumpModel:
             self.heater_hours += dt / 3600.0
 
     @property
+    def _source(self) -> float:
+        """Temperature of what heat is taken from, °C."""
+        if self.variant.source == "brine":
+            return self.refrigeration.brine
+        return self.weather.temperature
+
+    @property
+    def pump_speed(self) -> float:
+        """What the circulation pump is told, %."""
+        if self.mode == "off":
+            return 0.0
+        return 100.0 if self.mode in {"dhw", "defrost"} else 82.0
+
+    @property
     def compressor_and_pumps(self) -> float:
         """Electrical power without the heater, W."""
         if self.mode == "off":
@@ -285,6 +313,8 @@ class HeatPumpModel:
         """Look at everything, decide what to do in the next minute."""
         self._until_control = CONTROL_PERIOD
         self.weather.step(self.now, CONTROL_PERIOD)
+        for fault in self.scheduled:
+            fault.act(self)
         self.draw = self.draws.rate(self.now)
         outdoor = self.settings["external_outdoor_temperature"]
         measured = outdoor if isinstance(outdoor, float) else self.weather.temperature
@@ -384,6 +414,9 @@ class HeatPumpModel:
             wanted = "off"
         if wanted == "cooling" and self.buffer.temperature < self.target - 2.0:
             wanted = "off"
+        if wanted == self.mode == "heating" and self._cut_short:
+            self._stop()
+            return
         if wanted == self.mode:
             return
         if wanted == "off":
@@ -391,11 +424,22 @@ class HeatPumpModel:
                 self._stop()
         elif self.mode != "off":
             self.mode = wanted
-        elif self._since_stop > 300.0:
+        elif self._since_stop > 300.0 and not (wanted == "heating" and self._held_off):
             self.mode = wanted
             self.frequency = 35.0
             self._since_start = 0.0
             self.compressor_starts += 1
+
+    @property
+    def _cut_short(self) -> bool:
+        """Whether short cycling ends a run, whatever is wanted."""
+        minutes = self.faults.get("short_cycling", 0.0)
+        return minutes > 0.0 and self._since_start >= 60.0 * minutes
+
+    @property
+    def _held_off(self) -> bool:
+        minutes = self.faults.get("short_cycling", 0.0)
+        return self._since_stop < 60.0 * minutes
 
     def _stop(self) -> None:
         """Stop the compressor."""
