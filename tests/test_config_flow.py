@@ -894,6 +894,7 @@ async def test_reconfigure_changes_address_parts_and_history(
 
     heat_pump.identity = replace(
         FOUND,
+        manufacturer="who knows brands better",
         firmware="20.30",
         layout=Layout(circuits=("a", "b", "c")),
         fingerprint={"type": "aero", "energy_total": 4300.0},

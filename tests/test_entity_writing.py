@@ -19,7 +19,11 @@ from pytest_homeassistant_custom_component.common import (
 
 import custom_components.heat_pump_hub as integration
 from custom_components.heat_pump_hub.control import GuardClosedError, NotSavedError
-from custom_components.heat_pump_hub.drivers.driver import LinkLostError, RefusedError
+from custom_components.heat_pump_hub.drivers.driver import (
+    LinkLostError,
+    RefusedError,
+    WriteBlockedError,
+)
 from custom_components.heat_pump_hub.drivers.points import Tier
 from custom_components.heat_pump_hub.entity import translated
 
@@ -184,6 +188,16 @@ async def test_a_value_between_two_steps_is_not_allowed(
     assert caught.value.translation_placeholders["maximum"] == "60"
 
 
+async def test_a_write_the_firmware_does_not_bear_says_so(
+    hass: HomeAssistant, fake: FakeFamily, entry: MockConfigEntry
+) -> None:
+    fake.driver.write_error = WriteBlockedError("it would restart", "V2.90.0")
+    with pytest.raises(HomeAssistantError, match="V2.90.0") as caught:
+        await act(hass, *NUMBER, value=50)
+    assert caught.value.translation_key == "firmware_restarts"
+    assert not isinstance(caught.value, ServiceValidationError)
+
+
 async def test_a_write_the_heat_pump_refuses_is_an_error(
     hass: HomeAssistant, fake: FakeFamily, entry: MockConfigEntry
 ) -> None:
@@ -263,6 +277,8 @@ def test_every_error_is_worded_in_every_language() -> None:
         "cannot_connect",
         "control_off",
         "cooldown",
+        "firmware_restarts",
+        "firmware_unknown",
         "guard_closed",
         "no_connection",
         "not_accepted",

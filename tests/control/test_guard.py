@@ -10,8 +10,11 @@ import pytest
 
 from custom_components.heat_pump_hub.control import (
     Asker,
+    ControlError,
     ControlOffError,
     CooldownError,
+    FirmwareRestartsError,
+    FirmwareUnknownError,
     GuardClosedError,
     NotReadError,
     NotSavedError,
@@ -29,6 +32,7 @@ from custom_components.heat_pump_hub.drivers.driver import (
     LinkLostError,
     NoAnswerError,
     RefusedError,
+    WriteBlockedError,
 )
 
 from .fakes import ANNA, NIGHT, NOON, House, settle
@@ -272,6 +276,23 @@ async def test_a_refused_write_takes_its_stamp_back(house: House) -> None:
     assert house.guard.ledger.writes_today("holding:1000") == 0
     house.driver.write_error = None
     assert (await house.write("dhw_setpoint", 48)).outcome == "written"
+
+
+@pytest.mark.parametrize(
+    ("firmware", "kind", "said"),
+    [("V2.90.0", FirmwareRestartsError, "V2.90.0"), (None, FirmwareUnknownError, "not known")],
+)
+async def test_a_write_that_the_firmware_does_not_bear_says_so(
+    house: House, firmware: str | None, kind: type[ControlError], said: str
+) -> None:
+    house.driver.write_error = WriteBlockedError("it would restart", firmware)
+
+    with pytest.raises(kind, match=said) as blocked:
+        await house.write("dhw_setpoint", 48)
+
+    assert blocked.value.placeholders.get("firmware") == firmware
+    assert house.disk.data["stamps"] == {}
+    assert house.guard.ledger.entries[0].outcome is Outcome.REFUSED
 
 
 async def test_a_refused_write_leaves_the_stamp_of_the_one_before(house: House) -> None:

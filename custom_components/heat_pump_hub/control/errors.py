@@ -6,6 +6,7 @@ turns any of them into its own error in one place.
 
 from typing import ClassVar
 
+from ..drivers.driver import RefusedError, WriteBlockedError
 from ..drivers.points import Point, Value
 
 
@@ -153,6 +154,30 @@ class WriteRefusedError(ControlError):
         )
 
 
+class FirmwareRestartsError(ControlError):
+    """The heat pump's firmware restarts it on every write; nothing was written."""
+
+    translation_key = "firmware_restarts"
+
+    def __init__(self, key: str, firmware: str) -> None:
+        """``firmware`` as the heat pump names it."""
+        super().__init__(
+            f"{key} not written: firmware {firmware} restarts on every write",
+            key,
+            firmware=firmware,
+        )
+
+
+class FirmwareUnknownError(ControlError):
+    """The heat pump's firmware, which might restart on a write, is not known."""
+
+    translation_key = "firmware_unknown"
+
+    def __init__(self, key: str) -> None:
+        """``key`` is what was asked for; nothing was written."""
+        super().__init__(f"{key} not written: the firmware is not known", key)
+
+
 class NotAcceptedError(ControlError):
     """The write went out, but the heat pump keeps showing another value."""
 
@@ -181,3 +206,12 @@ class UnverifiedError(ControlError):
         super().__init__(
             f"{key}: it is not known whether {_text(value)} was accepted", key, value=value
         )
+
+
+def refusal(key: str, value: Value, error: RefusedError) -> ControlError:
+    """Return why a driver refused a write."""
+    if not isinstance(error, WriteBlockedError):
+        return WriteRefusedError(key, value, error.code)
+    if error.firmware is None:
+        return FirmwareUnknownError(key)
+    return FirmwareRestartsError(key, error.firmware)

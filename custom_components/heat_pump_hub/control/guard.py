@@ -26,7 +26,7 @@ from .errors import (
     UnknownPointError,
     UnverifiedError,
     ValueNotAllowedError,
-    WriteRefusedError,
+    refusal,
 )
 from .ledger import Asker, Entry, Ledger, Origin, Outcome
 from .state import Load, Save, State
@@ -178,7 +178,8 @@ class WriteGuard:
         :class:`UnknownPointError`, :class:`NotWritableError`,
         :class:`ValueNotAllowedError`, :class:`NotReadError`, :class:`CooldownError`,
         :class:`NotSavedError` or :class:`GuardClosedError`; afterwards
-        :class:`WriteRefusedError`, :class:`NotAcceptedError` or :class:`UnverifiedError`.
+        :class:`WriteRefusedError`, :class:`FirmwareRestartsError`, :class:`FirmwareUnknownError`,
+        :class:`NotAcceptedError` or :class:`UnverifiedError`.
         """
         point = self._point(key)
         if not self.allow_control:
@@ -320,7 +321,7 @@ class WriteGuard:
             self._state.stamps.put_back(register, stamp)
             self._feed(key, before)
             await self._settle(sent, Outcome.REFUSED)
-            raise WriteRefusedError(key, value, err.code) from err
+            raise refusal(key, value, err) from err
         except DriverError as err:
             sent.error = err
         except asyncio.CancelledError:

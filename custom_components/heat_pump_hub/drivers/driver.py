@@ -56,6 +56,15 @@ class RefusedError(DriverError):
         self.code = code
 
 
+class WriteBlockedError(RefusedError):
+    """The driver sends no write, as the device's firmware might not bear it."""
+
+    def __init__(self, message: str, firmware: str | None) -> None:
+        """Keep the firmware that restarts on a write; ``None``: it is not known."""
+        super().__init__(message)
+        self.firmware = firmware
+
+
 class BusyError(DriverError):
     """The device is busy (Modbus 5, 6) or its gateway could not reach it (10, 11)."""
 

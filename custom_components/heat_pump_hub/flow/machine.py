@@ -130,7 +130,8 @@ class MachineSteps(HistorySteps):
         return {
             CONF_LAYOUT: layout.to_json(),
             CONF_FINGERPRINT: self._fingerprint(),
-            CONF_MANUFACTURER: self._found.manufacturer,
+            # a label of its series: what knows brands better must not begin new ones
+            CONF_MANUFACTURER: self._data.get(CONF_MANUFACTURER, self._found.manufacturer),
             CONF_MODEL: self._found.model,
             CONF_FIRMWARE: self._found.firmware,
         }

@@ -22,7 +22,7 @@ from custom_components.heat_pump_hub.drivers.luxtronik import (
     WriteBlockedError,
     probe,
 )
-from custom_components.heat_pump_hub.drivers.luxtronik.driver import circuits, serial
+from custom_components.heat_pump_hub.drivers.luxtronik.driver import brand, circuits, serial
 from custom_components.heat_pump_hub.drivers.luxtronik.firmware import Controller
 from custom_components.heat_pump_hub.drivers.luxtronik.protocol import Command, Link
 from custom_components.heat_pump_hub.drivers.points import Failure, Kind, Tier, is_canonical
@@ -43,7 +43,7 @@ async def test_a_probe_says_what_it_is(start: Start) -> None:
     """Three reads, no write, and no socket left."""
     server = await start(mixing=2, model_code=48, second_model_code=48, firmware="V3.89.4")
     identity = await FAMILY.probe(at(server))
-    assert identity.manufacturer == "Alpha Innotec"
+    assert identity.manufacturer == "Novelan"
     assert identity.model == "LD9 + LD9"
     assert identity.firmware == "V3.89.4"
     assert identity.serial == "200114-c3a-7"
@@ -70,6 +70,20 @@ async def test_a_controller_without_a_serial_has_a_fingerprint(start: Start) -> 
     assert float(identity.fingerprint["operating_hours"]) > 100
     small = await start(serial=(0, 0, 0), calculations=100, parameters=700)
     assert (await probe(at(small))).fingerprint == {"model": "LW V4"}
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("LD7", "Novelan"),
+        ("MSW 4", "Alpha Innotec"),
+        ("LW V4", "Alpha Innotec"),
+        ("", "Alpha Innotec"),
+    ],
+)
+def test_the_type_tells_the_brand(model: str, name: str) -> None:
+    """As far as it is known; else it is the maker of the controller."""
+    assert brand(model) == name
 
 
 async def test_what_is_no_luxtronik(start: Start) -> None:
@@ -253,8 +267,9 @@ async def test_nothing_is_written_to_a_firmware_that_would_restart(
     """The error says why; the wire stays clean."""
     server = await start(firmware=firmware)
     driver = await drive(server)
-    with pytest.raises(WriteBlockedError, match=f"{firmware} restarts"):
+    with pytest.raises(WriteBlockedError, match=f"{firmware} restarts") as blocked:
         await driver.write("heating_mode", "off")
+    assert blocked.value.firmware == firmware
     assert server.writes == []
     assert driver.report()["writes_blocked"] is True
     assert (await driver.read(Tier)).values["heating_mode"] == "automatic"

@@ -6,9 +6,9 @@ parameters are read with the settings, visibilities only when the machine is set
 
 from typing import Final
 
-from ..driver import Family
+from ..driver import Family, WriteBlockedError
 from .discovery import DEFAULT_PORT, discover
-from .driver import MANUFACTURER, LuxtronikDriver, WriteBlockedError, probe
+from .driver import MANUFACTURER, LuxtronikDriver, probe
 
 __all__ = ["FAMILY", "LuxtronikDriver", "WriteBlockedError", "discover", "probe"]
 

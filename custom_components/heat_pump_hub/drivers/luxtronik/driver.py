@@ -12,8 +12,8 @@ from ..driver import (
     Identity,
     Layout,
     NotThisFamilyError,
-    RefusedError,
     Traffic,
+    WriteBlockedError,
 )
 from ..points import Failure, Point, Snapshot, Tier, Value
 from . import codes, derived
@@ -25,6 +25,9 @@ from .table import registers
 
 MANUFACTURER: Final = "Alpha Innotec"
 """Whose controller it is; Novelan, Roth, Bosch and others sell the same."""
+
+_BRANDS: Final = {"Novelan": ("BW", "LA", "LD", "LI", "SI", "ZLW")}
+"""How the types of other brands begin, by field notes."""
 
 CIRCUITS: Final = "abc"
 """The mixing circuits 1, 2 and 3."""
@@ -39,10 +42,6 @@ _RUN_TIME: Final = 63
 _HEAT: Final = (151, 152)
 _MIXER_TYPES: Final = (42, 130, 780)
 _MIXER_SHOWN: Final = (7, 8, 211)
-
-
-class WriteBlockedError(RefusedError):
-    """A write would restart the heat pump: nothing was sent."""
 
 
 class LuxtronikDriver:
@@ -205,10 +204,11 @@ class LuxtronikDriver:
         async with self._link.session():
             await self._identify()
             if self.version is None:
-                raise WriteBlockedError("the firmware is not known: a write might restart it")
+                raise WriteBlockedError("the firmware is not known: a write might restart it", None)
             if self.version.restarts_on_write:
+                name = self._controller.firmware
                 raise WriteBlockedError(
-                    f"firmware {self._controller.firmware} restarts the heat pump on every write"
+                    f"firmware {name} restarts the heat pump on every write", name
                 )
             # the firmware may just have changed where it lies
             register = self._registers[key]
@@ -279,14 +279,23 @@ async def probe(address: Address) -> Identity:
         circuits=circuits(parameters, visibilities),
     )
     number = serial(parameters)
+    model = _model(calculations)
     return Identity(
-        manufacturer=MANUFACTURER,
-        model=_model(calculations),
+        manufacturer=brand(model),
+        model=model,
         layout=Layout(circuits=controller.circuits, features=frozenset(controller.features())),
         serial=number,
         firmware=name,
         fingerprint={} if number is not None else _fingerprint(calculations),
     )
+
+
+def brand(model: str) -> str:
+    """Return whose name is on the case, as far as the type tells."""
+    for name, beginnings in _BRANDS.items():
+        if model.startswith(beginnings):
+            return name
+    return MANUFACTURER
 
 
 def circuits(parameters: tuple[int, ...], visibilities: tuple[int, ...]) -> tuple[str, ...]:
