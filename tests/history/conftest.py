@@ -17,7 +17,7 @@ from custom_components.heat_pump_hub.history.codec import Coding, Compressor
 from custom_components.heat_pump_hub.history.journal_file import JournalFile
 from custom_components.heat_pump_hub.history.series import Encoder, Frame
 from custom_components.heat_pump_hub.history.tally import Tally
-from tests.servers import Server, VictoriaMetrics, find_program
+from tests.servers import Server, VictoriaMetrics, find_program, free_port
 
 USER = "keller"
 PASSWORD = "Geheim!2026"
@@ -199,3 +199,9 @@ def vmauth(victoria_metrics: VictoriaMetrics, tmp_path: Path) -> Iterator[Server
     )
     yield server.start()
     server.stop()
+
+
+@pytest.fixture
+def unused_url(socket_enabled: None) -> str:
+    """Return an address where nobody listens."""
+    return f"http://127.0.0.1:{free_port()}"

@@ -8,7 +8,8 @@ pump, and attempts become rarer.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -80,6 +81,14 @@ class Server(Protocol):
 
     async def counts(self, heatpump_id: str, first: int, last: int) -> dict[int, int]:
         """Return how many series hold how many samples in a span of ms."""
+        ...
+
+    async def query_range(self, expression: str, *, start: float, end: float, step: float) -> bytes:
+        """Return the answer to a range query as it came; times in seconds since 1970."""
+        ...
+
+    async def export_lines(self, selector: str, *, start: float = 0.0, end: float) -> bytes:
+        """Return raw samples, one JSON object a line; times in seconds since 1970."""
         ...
 
     async def info(self) -> ServerInfo:
@@ -190,6 +199,17 @@ class Shipper:
     def coding(self) -> Coding:
         """How frames are best encoded."""
         return self._coding
+
+    @property
+    def server_info(self) -> ServerInfo | None:
+        """What the server says about itself; ``None`` until that, and its coding, are known."""
+        return None if self._probe is not None else self._info
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Server]:
+        """Lend the server for one request of somebody else, between two steps of ours."""
+        async with self._sending:
+            yield self._server
 
     @property
     def away(self) -> bool:

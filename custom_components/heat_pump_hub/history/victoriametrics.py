@@ -278,6 +278,32 @@ class VictoriaMetrics:
         except (ValueError, KeyError, TypeError) as err:
             raise NotVictoriaMetricsError(f"{self._url} answers no counts") from err
 
+    async def query_range(self, expression: str, *, start: float, end: float, step: float) -> bytes:
+        """Return the answer to a range query as it came: it is large, so decode it in a thread.
+
+        ``start`` and ``end`` in seconds since 1970, ``step`` in seconds. Raises
+        :class:`HistoryError`.
+        """
+        parameters = {
+            "query": expression,
+            "start": f"{start:.3f}",
+            "end": f"{end:.3f}",
+            "step": f"{step:.3f}",
+            "nocache": "1",
+            "latency_offset": "1ms",
+        }
+        async with self._request("GET", self._query + "_range", params=parameters) as answer:
+            return await answer.read()
+
+    async def export_lines(self, selector: str, *, start: float = 0.0, end: float) -> bytes:
+        """Return all raw samples of the series that match, one JSON object a line.
+
+        Times in seconds since 1970. Raises :class:`HistoryError`.
+        """
+        parameters = {"match[]": selector, "start": f"{start:.3f}", "end": f"{end:.3f}"}
+        async with self._request("GET", self._export, params=parameters) as answer:
+            return await answer.read()
+
     async def export(
         self, selector: str, *, start: float = 0.0, end: float
     ) -> list[ExportedSeries]:
@@ -285,13 +311,11 @@ class VictoriaMetrics:
 
         Raises :class:`HistoryError`.
         """
-        parameters = {"match[]": selector, "start": f"{start:.3f}", "end": f"{end:.3f}"}
-        async with self._request("GET", self._export, params=parameters) as answer:
-            lines = (await answer.read()).splitlines()
-            try:
-                return [ExportedSeries(**json.loads(line)) for line in lines if line]
-            except (ValueError, TypeError) as err:
-                raise NotVictoriaMetricsError(f"{self._url} answers no series") from err
+        lines = (await self.export_lines(selector, start=start, end=end)).splitlines()
+        try:
+            return [ExportedSeries(**json.loads(line)) for line in lines if line]
+        except (ValueError, TypeError) as err:
+            raise NotVictoriaMetricsError(f"{self._url} answers no series") from err
 
     async def _flags(self) -> dict[str, str]:
         async with self._request("GET", "/flags") as answer:

@@ -1,0 +1,227 @@
+"""Questions to a history server about series: how many samples, when, and which are the last.
+
+"No data" is an answer; a question that failed raises ``HistoryError``. Many series are asked
+about in pieces, so that no answer is large, and each piece takes its turn with the shipper.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import batched
+import json
+import re
+from typing import Final, NamedTuple, Self
+
+from .outbox import RunInThread
+from .shipper import Server
+from .victoriametrics import ExportedSeries, NotVictoriaMetricsError
+
+HOUR: Final = 3_600_000
+"""ms"""
+SERIES_A_QUERY: Final = 40
+NUMBERS_AN_ANSWER: Final = 4_000
+
+type Labels = tuple[tuple[str, str], ...]
+"""Name (``__name__``) and labels of a series, sorted, without empty ones."""
+type Turn = Callable[[], AbstractAsyncContextManager[Server]]
+"""Lends the server for one request."""
+
+
+class Span(NamedTuple):
+    """Times of the oldest and the newest sample that count, ms since 1970."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, columns: Iterable[Sequence[int]]) -> Self:
+        """Return the span of ascending times of which there is at least one."""
+        edges = [edge for times in columns for edge in (times[0], times[-1])]
+        return cls(min(edges), max(edges))
+
+
+def labels_of(metric: Mapping[str, str]) -> Labels:
+    """Return what tells a series from others, the same for us and for the server."""
+    return tuple(sorted((name, value) for name, value in metric.items() if value))
+
+
+@lru_cache(maxsize=4096)
+def head_of(labels: Labels) -> str:
+    """Return the line of a series up to its values."""
+    return f'{{"metric":{json.dumps(dict(labels), separators=(",", ":"))},"values":['
+
+
+def selector(series: Iterable[Labels]) -> str:
+    """Return a selector that matches at least these series."""
+    every = [dict(labels) for labels in series]
+    names = sorted({one["__name__"] for one in every})
+    matchers = [f"__name__=~{_quoted('|'.join(map(re.escape, names)))}"]
+    for name, value in every[0].items():
+        if name != "__name__" and all(one.get(name) == value for one in every):
+            matchers.append(f"{name}={_quoted(value)}")
+    # Statistics must not be taken for samples.
+    if not any("stat" in one for one in every):
+        matchers.append('stat=""')
+    return f"{{{','.join(matchers)}}}"
+
+
+async def count(turn: Turn, series: Iterable[Labels], span: Span) -> dict[Labels, int]:
+    """Return how many samples each series has in a span; one without any is left out."""
+    counts: dict[Labels, int] = {}
+    for some in _pieces(series, SERIES_A_QUERY):
+        window = f"{selector(some)}[{span.last - span.first + 1}ms]"
+        async with turn() as server:
+            found = await server.query(
+                f"count_over_time({window}) keep_metric_names", at=span.last / 1000
+            )
+        try:
+            counts |= {labels_of(one["metric"]): int(one["value"][1]) for one in found}
+        except (ValueError, KeyError, TypeError) as err:
+            raise NotVictoriaMetricsError("The server answers no counts") from err
+    return counts
+
+
+async def hourly(
+    turn: Turn, run: RunInThread, series: Iterable[Labels], span: Span
+) -> dict[Labels, dict[int, int]]:
+    """Return how many samples each series has in each hour of a span, by :func:`hour_of`."""
+    first, last = hour_of(span.first), hour_of(span.last) + HOUR
+    hours = (last - first) // HOUR
+    counts: dict[Labels, dict[int, int]] = {}
+    for some in _pieces(series, max(1, min(SERIES_A_QUERY, NUMBERS_AN_ANSWER // hours))):
+        async with turn() as server:
+            body = await server.query_range(
+                f"count_over_time({selector(some)}[1h]) keep_metric_names",
+                start=(first + HOUR) / 1000,
+                end=last / 1000,
+                step=HOUR / 1000,
+            )
+        counts |= await run(_decode_hours, body)
+    return counts
+
+
+def hour_of(time: int) -> int:
+    """Return the hour a sample counts in: the server counts those after it, up to the next one."""
+    return (time - 1) // HOUR * HOUR
+
+
+async def export(turn: Turn, series: Iterable[Labels], span: Span) -> bytes:
+    """Return all samples of series in a span, for :func:`decode_export`."""
+    async with turn() as server:
+        return await server.export_lines(
+            selector(series), start=span.first / 1000, end=span.last / 1000
+        )
+
+
+async def last_stored(turn: Turn, match: str, days: int = 30) -> int | None:
+    """Return the time (ms) of the newest sample of what matches; ``None``: there is none."""
+    async with turn() as server:
+        found = await server.query(f"max(tlast_over_time({match}[{days}d]))")
+    try:
+        return round(float(found[0]["value"][1]) * 1000) if found else None
+    except (ValueError, KeyError, TypeError) as err:
+        raise NotVictoriaMetricsError("The server answers no time") from err
+
+
+def decode_export(body: bytes) -> list[ExportedSeries]:
+    """Return exported lines; takes a while, so for a thread. Raises ``NotVictoriaMetricsError``."""
+    try:
+        return [ExportedSeries(**json.loads(line)) for line in body.splitlines() if line]
+    except (ValueError, TypeError) as err:
+        raise NotVictoriaMetricsError("The server answers no series") from err
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which a series has no sample, ms since 1970; both ends are outside."""
+
+    after: int
+    before: int
+
+
+async def gaps(
+    turn: Turn, run: RunInThread, intervals: Mapping[Labels, int], span: Span
+) -> dict[Labels, list[Gap]]:
+    """Return where series have no sample for longer than two intervals (ms).
+
+    Hours with fewer samples than there are intervals are looked at; of those the times are
+    asked for. The first half interval behind a sample is not part of a gap: what others
+    recorded then is that sample.
+    """
+    counts = await hourly(turn, run, intervals, span)
+    alike: dict[tuple[Span, int], list[Labels]] = {}
+    for labels, interval in intervals.items():
+        for short in _short(counts.get(labels, {}), HOUR // interval, span):
+            alike.setdefault((short, interval), []).append(labels)
+    found: dict[Labels, list[Gap]] = {}
+    for (short, interval), every in alike.items():
+        expected = max(1, (short.last - short.first) // interval)
+        for some in _pieces(every, max(1, min(SERIES_A_QUERY, 20_000 // expected))):
+            wide = Span(short.first - 2 * interval, short.last + 2 * interval)
+            times = await run(_decode_times, await export(turn, some, wide))
+            for labels in some:
+                found.setdefault(labels, []).extend(
+                    _between(sorted(times.get(labels, ())), interval, short)
+                )
+    return found
+
+
+def _short(counts: Mapping[int, int], full: int, span: Span) -> Iterator[Span]:
+    """Yield spans of hours that have fewer samples than they should."""
+    start: int | None = None
+    end = span.first
+    for hour in range(hour_of(span.first), hour_of(span.last) + HOUR, HOUR):
+        if counts.get(hour, 0) < full:
+            if start is None:
+                start = max(hour, span.first)
+            end = min(hour + HOUR, span.last)
+        elif start is not None:
+            yield Span(start, end)
+            start = None
+    if start is not None:
+        yield Span(start, end)
+
+
+def _between(times: Sequence[int], interval: int, span: Span) -> Iterator[Gap]:
+    """Yield the gaps of a span between ascending times, which may go beyond it."""
+    half = interval // 2
+    after = span.first - 1
+    newest: int | None = None
+    for time in times:
+        since = time - (after if newest is None else newest)
+        if since > 2 * interval and time > span.first:
+            yield Gap(after, min(time, span.last + 1))
+        newest = time
+        after = max(after, time + half)
+    if span.last - (after if newest is None else newest) > 2 * interval:
+        yield Gap(after, span.last + 1)
+
+
+def _decode_hours(body: bytes) -> dict[Labels, dict[int, int]]:
+    """Return the counts of a range query by hour; for a thread."""
+    try:
+        return {
+            labels_of(one["metric"]): {
+                int(end) * 1000 - HOUR: int(value) for end, value in one["values"]
+            }
+            for one in json.loads(body)["data"]["result"]
+        }
+    except (ValueError, KeyError, TypeError) as err:
+        raise NotVictoriaMetricsError("The server answers no counts") from err
+
+
+def _decode_times(body: bytes) -> dict[Labels, list[int]]:
+    """Return the times of an export; for a thread."""
+    times: dict[Labels, list[int]] = {}
+    for one in decode_export(body):
+        times.setdefault(labels_of(one.metric), []).extend(one.timestamps)
+    return times
+
+
+def _pieces(series: Iterable[Labels], size: int) -> Iterable[tuple[Labels, ...]]:
+    return batched(dict.fromkeys(series), size, strict=False)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
