@@ -177,10 +177,13 @@ def demo_entry(hass: HomeAssistant) -> MockConfigEntry:
 
 
 async def choose(hass: HomeAssistant, option: str) -> ConfigFlowResult:
-    """Start a flow and choose a maker."""
+    """Start a flow and choose a maker; the address will be entered."""
     menu = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
     assert menu["type"] is FlowResultType.MENU
-    return await submit(hass, menu, {"next_step_id": option})
+    result = await submit(hass, menu, {"next_step_id": option})
+    if result["type"] is FlowResultType.MENU:
+        result = await submit(hass, result, {"next_step_id": "connection_own"})
+    return result
 
 
 async def submit(
@@ -1235,6 +1238,15 @@ async def test_every_field_is_translated(
     forms.append(await entry.start_reauth_flow(hass))
     with patch(f"{MODULE}.flow.base.family", family):
         forms.append(await choose(hass, "luxtronik"))
+    found = [Address(host="192.168.1.30", port=8889, unit=0)]
+    with (
+        patch(f"{MODULE}.flow.network.async_search", return_value=found),
+        patch(f"{MODULE}.flow.network.async_look", return_value=None),
+    ):
+        menu = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+        menu = await submit(hass, menu, {"next_step_id": "luxtronik"})
+        await submit(hass, menu, {"next_step_id": "search"})
+        forms.append(await hass.config_entries.flow.async_configure(menu["flow_id"]))
     shown = {f"{form['step_id']}.{field}" for form in forms for field in suggestions(form)}
     options = await hass.config_entries.options.async_init(entry.entry_id)
     shown |= {f"init.{field}" for field in suggestions(options)}

@@ -15,7 +15,7 @@ from homeassistant.setup import async_setup_component
 import pytest
 import yaml
 
-from custom_components.heat_pump_hub import SAFE_TIMEOUT, archive, const
+from custom_components.heat_pump_hub import SAFE_TIMEOUT, archive, const, whereabouts
 from custom_components.heat_pump_hub.anomaly import SAVE_INTERVAL
 from custom_components.heat_pump_hub.control import guard, ledger
 from custom_components.heat_pump_hub.control.values import allowed
@@ -31,7 +31,11 @@ from custom_components.heat_pump_hub.drivers import (
 )
 from custom_components.heat_pump_hub.drivers.driver import Address, Driver, Layout
 from custom_components.heat_pump_hub.drivers.idm import FAMILY, IdmDriver
-from custom_components.heat_pump_hub.drivers.luxtronik import FAMILY as LUXTRONIK, LuxtronikDriver
+from custom_components.heat_pump_hub.drivers.luxtronik import (
+    FAMILY as LUXTRONIK,
+    LuxtronikDriver,
+    discovery,
+)
 from custom_components.heat_pump_hub.drivers.luxtronik.firmware import version
 from custom_components.heat_pump_hub.drivers.points import Wear
 from custom_components.heat_pump_hub.flow.fields import DEMO_INTERVAL
@@ -330,6 +334,14 @@ NUMBERS = {
     "flush": ("docs/history.md", f"it tries for {archive.FLUSH_TIMEOUT:g} s to send"),
     "port of Luxtronik": ("docs/luxtronik.md", f"The port is {LUXTRONIK.port};"),
     "port of Luxtronik at set-up": ("README.md", f"Luxtronik: {LUXTRONIK.port}, with old"),
+    "checks": (
+        "docs/network.md",
+        (
+            f"every {whereabouts.CHECK_INTERVAL.total_seconds() / 60:g} minutes, is looked for at most"
+            f" every {whereabouts.SEARCH_INTERVAL.total_seconds() / 60:g} minutes"
+        ),
+    ),
+    "ports of the search": ("docs/network.md", f"ports {listed(discovery.PORTS)}"),
     "learning": ("README.md", f"| {monitors.WARM_UP // (24 * HOUR)} days |"),
     "learning to freeze": ("README.md", f"| {monitors.FROZEN_WARM_UP // HOUR} hours |"),
     "start of frozen": ("docs/anomalies.md", f"after {monitors.FROZEN_WARM_UP // HOUR} hours"),

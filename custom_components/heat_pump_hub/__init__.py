@@ -49,6 +49,7 @@ from .drivers.driver import Address, Driver, Family, Layout
 from .drivers.points import Snapshot, Tier, Wear, is_canonical
 from .guard_file import GuardFile
 from .journals import async_close_journal, async_open_journal, async_remove_journal
+from .whereabouts import async_watch
 
 if TYPE_CHECKING:
     from .simulator.demo import DemoHeatPump
@@ -71,6 +72,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool:
     Raises ``ConfigEntryNotReady`` while it cannot be reached, ``ConfigEntryError`` if what
     answers is no heat pump of this family or generation.
     """
+    async_watch(hass)
     async with AsyncExitStack() as stack:
         entry.runtime_data = data = await _async_assemble(hass, entry, stack)
         await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)

@@ -11,13 +11,13 @@ from homeassistant.core import callback
 
 from .const import CONF_DEMO, CONF_FAMILY, DOMAIN
 from .drivers import FAMILIES
-from .flow.connection import ConnectionSteps
 from .flow.demo import DemoSteps
 from .flow.fields import HISTORY_KEYS
+from .flow.network import NetworkSteps
 from .flow.options import HeatPumpHubOptionsFlow
 
 
-class HeatPumpHubConfigFlow(ConnectionSteps, DemoSteps, domain=DOMAIN):
+class HeatPumpHubConfigFlow(NetworkSteps, DemoSteps, domain=DOMAIN):
     """Add a heat pump, or change how it is reached and where its history goes."""
 
     VERSION = 1
@@ -38,13 +38,6 @@ class HeatPumpHubConfigFlow(ConnectionSteps, DemoSteps, domain=DOMAIN):
     async def async_step_idm(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Add a heat pump of IDM."""
         self._data[CONF_FAMILY] = "idm"
-        return await self.async_step_connection()
-
-    async def async_step_luxtronik(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Add a heat pump with a Luxtronik controller."""
-        self._data[CONF_FAMILY] = "luxtronik"
         return await self.async_step_connection()
 
     async def async_step_nibe(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:

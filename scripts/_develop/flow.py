@@ -100,6 +100,7 @@ async def add_luxtronik(client: Client, port: int, history_url: str) -> Outcome:
         DOMAIN,
         {
             "user": "luxtronik",
+            "luxtronik": "connection_own",
             "connection_own": {"host": "127.0.0.1", "port": port},
             "history": {"history_url": history_url},
         },

@@ -119,22 +119,6 @@ HISTORY_ERRORS: Final[Mapping[type[Exception], tuple[str, str]]] = {
 }
 
 
-def same_machine(stored: Mapping[str, float | str], found: Mapping[str, float | str]) -> bool:
-    """Return whether two fingerprints can be of one machine.
-
-    Texts (type codes, a serial number) must be equal, numbers are counters that never fall.
-    What only one of them knows says nothing.
-    """
-    for key in stored.keys() & found.keys():
-        before, now = stored[key], found[key]
-        if isinstance(before, str) or isinstance(now, str):
-            if before != now:
-                return False
-        elif now < before:
-            return False
-    return True
-
-
 def clean_host(text: str) -> tuple[str, str | None]:
     """Return host and error key: of what an owner typed into the host field."""
     host = text.strip().lower()

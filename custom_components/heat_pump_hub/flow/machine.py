@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigFlowResult
+from homeassistant.const import CONF_HOST, CONF_PORT
 from homeassistant.helpers.selector import BooleanSelector
 import probatio as vol
 
@@ -19,6 +20,7 @@ from ..const import (
     CONF_MANUFACTURER,
     CONF_MODEL,
 )
+from ..discovery import answers, async_move, fingerprint, same_machine
 from ..drivers.driver import Layout
 from .fields import (
     CIRCUITS,
@@ -30,7 +32,6 @@ from .fields import (
     TEXT,
     ZONES,
     choice,
-    same_machine,
 )
 from .history import HistorySteps
 
@@ -90,22 +91,17 @@ class MachineSteps(HistorySteps):
     async def _async_machine_found(self) -> ConfigFlowResult:
         """Go on after a successful probe."""
         assert self._found is not None
-        fingerprint = self._fingerprint()
         if self.source == SOURCE_RECONFIGURE:
             stored = self._get_reconfigure_entry().data.get(CONF_FINGERPRINT, {})
-            if not same_machine(stored, fingerprint):
+            if not same_machine(stored, fingerprint(self._found)):
                 return await self.async_step_different_machine()
         elif self._found.serial:
             self._data[CONF_IDENTITY] = self._found.serial
-            await self.async_set_unique_id(self._found.serial, raise_on_progress=False)
+            entry = await self.async_set_unique_id(self._found.serial, raise_on_progress=False)
+            if entry is not None and CONF_HOST in entry.data and not answers(entry):
+                async_move(self.hass, entry, self._data[CONF_HOST], self._data[CONF_PORT])
             self._abort_if_unique_id_configured()
         return await self.async_step_found()
-
-    def _fingerprint(self) -> dict[str, float | str]:
-        """Return what tells this machine from another one, the serial number included."""
-        assert self._found is not None
-        serial = {"serial": self._found.serial} if self._found.serial else {}
-        return {**self._found.fingerprint, **serial}
 
     def _current_layout(self) -> Layout:
         """Return the layout of the entry that is being changed."""
@@ -129,7 +125,7 @@ class MachineSteps(HistorySteps):
         )
         return {
             CONF_LAYOUT: layout.to_json(),
-            CONF_FINGERPRINT: self._fingerprint(),
+            CONF_FINGERPRINT: fingerprint(self._found),
             # a label of its series: what knows brands better must not begin new ones
             CONF_MANUFACTURER: self._data.get(CONF_MANUFACTURER, self._found.manufacturer),
             CONF_MODEL: self._found.model,

@@ -31,7 +31,7 @@ async def test_a_controller_is_found() -> None:
     await server.start()
     try:
         found = await discover(
-            timeout=0.1, broadcast="127.0.0.1", ports=(asked, other), local="127.0.0.1"
+            timeout=0.1, broadcasts=["127.0.0.1"], ports=(asked, other), local="127.0.0.1"
         )
     finally:
         await server.stop()
@@ -43,7 +43,8 @@ async def test_nobody_answers() -> None:
     """Our own question, which a broadcast brings back, is no answer."""
     port = free_port()
     assert (
-        await discover(timeout=0.05, broadcast="127.0.0.1", ports=(port,), local="127.0.0.1") == []
+        await discover(timeout=0.05, broadcasts=["127.0.0.1"], ports=(port,), local="127.0.0.1")
+        == []
     )
 
 

@@ -47,7 +47,7 @@ class _Listener(asyncio.DatagramProtocol):
 async def discover(
     *,
     timeout: float = 2.0,
-    broadcast: str = "255.255.255.255",
+    broadcasts: Sequence[str] = ("255.255.255.255",),
     ports: Sequence[int] = PORTS,
     local: str = "0.0.0.0",  # noqa: S104 - answers come from anywhere on the network
 ) -> list[Address]:
@@ -62,7 +62,8 @@ async def discover(
             transport = await _listen(found, local, port)
             if transport is not None:
                 transports.append(transport)
-                transport.sendto(_QUESTION, (broadcast, port))
+                for broadcast in broadcasts:
+                    transport.sendto(_QUESTION, (broadcast, port))
         await asyncio.sleep(timeout)
     finally:
         for transport in transports:
