@@ -1,5 +1,6 @@
-"""``scripts/bench NAME [--json] [--kill N] [--data DIR]``: poll, setup, memory, history, detection, or all.
+"""``scripts/bench NAME [--json] [--kill N]``: poll, setup, memory, history, detection, or all.
 
+``--family`` idm (the default), nibe, daikin, luxtronik or all, for poll.
 Detection needs ``--data DIR`` (recordings and public benchmarks) or ``--seeds N`` (simulated
 heat pumps: ``--first``, ``--days``, ``--period``, ``--cache DIR``, ``--any-season``,
 ``--no-faults``), and is left out of all without them.
@@ -10,8 +11,11 @@ import asyncio
 from importlib import import_module
 from pathlib import Path
 import sys
+from typing import Any
 
 from .figures import Figure, show
+
+FAMILIES = ("idm", "nibe", "daikin", "luxtronik")
 
 NAMES = ("poll", "setup", "memory", "history", "detection")
 MODULES = {"detection": "detector"}
@@ -23,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("name", choices=(*NAMES, "all"))
     parser.add_argument("--json", action="store_true", dest="as_json")
+    parser.add_argument("--family", choices=(*FAMILIES, "all"), help="for poll; default: idm")
     parser.add_argument("--kill", type=int, default=10, help="kills of a server, for history")
     parser.add_argument("--data", type=Path, help="recordings and benchmarks, for detection")
     parser.add_argument("--seeds", type=int, default=0, help="simulated heat pumps, for detection")
@@ -38,13 +43,17 @@ def main() -> int:
         parser.error("detection needs --data DIR or --seeds N")
     figures: list[Figure] = []
     for name in NAMES if arguments.name == "all" else (arguments.name,):
-        options = {"kills": arguments.kill} if name == "history" else {}
-        if name == "detection":
+        options: dict[str, Any] = {}
+        if name == "history":
+            options["kills"] = arguments.kill
+        elif name == "poll":
+            options["family_key"] = arguments.family or "idm"
+        elif name == "detection":
             if fleet:
                 figures += _fleet(arguments)
             if arguments.data is None:
                 continue
-            options = {"data": arguments.data}
+            options["data"] = arguments.data
         module = import_module(f".{MODULES.get(name, name)}", __package__)
         figures += asyncio.run(module.run(**options))
     show(figures, as_json=arguments.as_json)

@@ -1,15 +1,30 @@
-"""The simulated machine of the benches, in a process of its own."""
+"""The simulated machines of the benches, each in a process of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 import json
 import sys
+from typing import Final
 
-from custom_components.heat_pump_hub.simulator.faults import FaultProxy
-from custom_components.heat_pump_hub.simulator.idm import IdmServer
+from custom_components.heat_pump_hub.simulator.daikin import DaikinMachine
+from custom_components.heat_pump_hub.simulator.faults import FaultProxy, modbus_frame
+from custom_components.heat_pump_hub.simulator.idm import IdmMachine
+from custom_components.heat_pump_hub.simulator.luxtronik import LuxtronikServer, luxtronik_frame
+from custom_components.heat_pump_hub.simulator.luxtronik_values import LuxtronikMachine
+from custom_components.heat_pump_hub.simulator.machines import Machine as ModbusMachine, server_of
+from custom_components.heat_pump_hub.simulator.nibe import NibeMachine
 from custom_components.heat_pump_hub.simulator.physics import HeatPumpModel
+from custom_components.heat_pump_hub.simulator.server import RegisterServer
+
+MODBUS: Final[dict[str, ModbusMachine]] = {
+    "idm": IdmMachine(),
+    "nibe": NibeMachine(),
+    "daikin": DaikinMachine(),
+}
+FAMILIES: Final = ("idm", "nibe", "daikin", "luxtronik")
+START: Final = datetime(2026, 1, 15, 6, tzinfo=UTC)
 
 
 class Machine:
@@ -33,12 +48,15 @@ class Machine:
 
 
 @asynccontextmanager
-async def machine(*, latency_ms: float = 20.0, speed: float = 1.0) -> AsyncIterator[Machine]:
-    """Run a simulated IDM with circuits A and B in a process of its own."""
+async def machine(
+    family: str = "idm", *, latency_ms: float = 20.0, speed: float = 1.0
+) -> AsyncIterator[Machine]:
+    """Run a simulated machine with circuits A and B in a process of its own."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "scripts._bench.machine",
+        family,
         str(latency_ms),
         str(speed),
         stdin=asyncio.subprocess.PIPE,
@@ -53,18 +71,29 @@ async def machine(*, latency_ms: float = 20.0, speed: float = 1.0) -> AsyncItera
         await process.wait()
 
 
-async def _serve(latency_ms: float, speed: float) -> None:
-    model = HeatPumpModel(seed=1, start=datetime(2026, 1, 15, 6, tzinfo=UTC))
-    server = IdmServer(model, speed=speed)
+def _server(
+    family: str, model: HeatPumpModel, speed: float
+) -> tuple[RegisterServer | LuxtronikServer, Callable[[], int]]:
+    """Return the server, and what counts its requests."""
+    if family == "luxtronik":
+        luxtronik = LuxtronikServer(model, LuxtronikMachine(), speed=speed)
+        return luxtronik, lambda: len(luxtronik.requests)
+    modbus = server_of(MODBUS[family], model, speed=speed)
+    return modbus, lambda: modbus.request_count
+
+
+async def _serve(family: str, latency_ms: float, speed: float) -> None:
+    server, requests = _server(family, HeatPumpModel(seed=1, start=START, circuits="ab"), speed)
     port = await server.start()
-    proxy = FaultProxy("127.0.0.1", port)
+    frame = luxtronik_frame if family == "luxtronik" else modbus_frame
+    proxy = FaultProxy("127.0.0.1", port, frame=frame)
     slow_port = await proxy.start()
     proxy.latency = latency_ms
     print(json.dumps([port, slow_port]), flush=True)
     loop = asyncio.get_running_loop()
     while await loop.run_in_executor(None, sys.stdin.readline):
         counts = {
-            "requests": server.request_count,
+            "requests": requests(),
             "connects": server.connects,
             "connections": server.connections,
             "writes": len(server.writes),
@@ -73,4 +102,4 @@ async def _serve(latency_ms: float, speed: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1]), float(sys.argv[2])))
+    asyncio.run(_serve(sys.argv[1], float(sys.argv[2]), float(sys.argv[3])))

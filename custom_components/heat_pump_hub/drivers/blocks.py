@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from modbus_connection.model import ManualComponent
-
 from .driver import (
     BusyError,
     DriverError,
@@ -45,32 +43,33 @@ class Reading:
     unknown_codes: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(slots=True, eq=False)
 class Block:
-    """Registers that share one request, and the component that reads them."""
+    """Registers that share one request."""
 
-    registers: tuple[Register, ...]
-    component: ManualComponent | None = None
+    __slots__ = ("count", "fields", "place", "registers", "start", "table")
 
-    @property
-    def table(self) -> Table:
+    def __init__(self, registers: tuple[Register, ...]) -> None:
+        """Work out what is read, and where in the answer each value lies."""
+        first = registers[0]
+        self.registers = registers
+        self.table: Table = first.space
         """What it is read from."""
-        return self.registers[0].space
-
-    @property
-    def start(self) -> int:
+        self.start = first.address
         """The first address."""
-        return self.registers[0].address
-
-    @property
-    def place(self) -> int:
+        self.place = first.place
         """The first place."""
-        return self.registers[0].place
-
-    @property
-    def count(self) -> int:
+        self.count = max(register.end for register in registers) - self.start + 1
         """How many registers go over the wire."""
-        return max(register.end for register in self.registers) - self.start + 1
+        self.fields = tuple(
+            (
+                register.point.key,
+                register.as_field().decode,
+                register.address - self.start,
+                register.end + 1 - self.start,
+            )
+            for register in registers
+        )
+        """Of each value: its key, what decodes its words, and which of the answer they are."""
 
 
 @dataclass(slots=True)
@@ -342,16 +341,13 @@ class BlockReader:
         return reading.values.get(key)
 
     async def _fetch(self, block: Block) -> Mapping[str, Any]:
-        component = block.component
-        if component is None:
-            component = block.component = ManualComponent(
-                self._link,  # type: ignore[arg-type]  # has what a read needs
-                max_span=max(self._max_span, block.count),
-                **{f"{block.table}_ranges": ((block.start, block.start + block.count - 1),)},  # type: ignore[arg-type]
-            )
-            for register in block.registers:
-                component.add(register.point.key, register.as_field(), space=block.table)
-        return await component.async_update(notify=False)
+        read = (
+            self._link.read_input_registers
+            if block.table == "input"
+            else self._link.read_holding_registers
+        )
+        words = await read(block.start, block.count)
+        return {key: decode(words[first:last]) for key, decode, first, last in block.fields}
 
     async def _read_block(
         self,
