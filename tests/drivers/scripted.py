@@ -20,6 +20,7 @@ class ScriptedServer:
         """Serve these registers."""
         self.registers = registers
         self.refused: set[int] = set()
+        self.silent_units: set[int] = set()
         self.longest = 125
         self.requests: list[tuple[int, int, int]] = []
         self.writes: list[tuple[int, list[int]]] = []
@@ -57,6 +58,8 @@ class ScriptedServer:
                 body = await reader.readexactly(int.from_bytes(head[4:6], "big") - 1)
                 function, address, count = struct.unpack(">BHH", body[:5])
                 self.requests.append((function, address, count))
+                if head[6] in self.silent_units:
+                    continue
                 pdu = self.answer(function, address, count)
                 if pdu is True:
                     break

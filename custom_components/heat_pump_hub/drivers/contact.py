@@ -87,20 +87,20 @@ async def look(
 
     Raises :class:`DriverError`: the precise reason, as a config flow shows it.
     """
+    link = Link(address, wire, timeout=timeout)
     try:
-        link = Link(address, wire, timeout=timeout)
         try:
             async with link.session():
                 return await identify(link)
-        finally:
-            await link.close()
-    except NoAnswerError as err:
-        why = await explain(address, err, question, wire, timeout=timeout)
-        if why is not err and isinstance(why, NoAnswerError):
-            await _try_other_units(address, question, wire, timeout / 2)
-        raise why from err
-    except DriverError as err:
-        raise await explain(address, err, question, wire, timeout=timeout) from err
+        except DriverError as err:
+            # whoever else talks to this endpoint waits: it may take one client only
+            async with link.alone():
+                why = await explain(address, err, question, wire, timeout=timeout)
+            if why is not err and isinstance(why, NoAnswerError):
+                await _try_other_units(address, question, wire, timeout / 2)
+            raise why from err
+    finally:
+        await link.close()
 
 
 async def _try_other_units(
@@ -149,7 +149,7 @@ async def explain(
     *,
     timeout: float = TIMEOUT,
 ) -> DriverError:
-    """Find out why a first contact failed, by one plain connection of its own.
+    """Find out why a first contact failed, by one plain connection beside the endpoint's.
 
     Returns the more precise error, or ``err`` where nothing better is known: pymodbus
     does not say whether a name failed, a port was closed or a web server answered.

@@ -1,4 +1,4 @@
-"""One Modbus TCP or TLS connection to one device.
+"""Modbus TCP or TLS to one device, over the connection of its endpoint.
 
 ``modbus_connection`` orders words and paces; this module owns the policy around it: one
 connection attempt per poll, errors as this project's words, one log line (the
@@ -27,6 +27,7 @@ from modbus_connection import (
     ModbusTcpParams,
     ModbusTimeoutError,
     ModbusTlsParams,
+    ModbusUnit,
     ServerDeviceBusyError,
 )
 from modbus_connection.pymodbus import ModbusConnection
@@ -41,14 +42,16 @@ from .driver import (
     LinkRefusedError,
     NoAnswerError,
     RefusedError,
-    Traffic,
     WrongProtocolError,
 )
+from .endpoints import Endpoint, SharedLink
 
 type Table = Literal["holding", "input"]
 
 TIMEOUT: Final = 5.0
 """Seconds a request may take."""
+_GRACE: Final = 0.5
+"""Seconds a request that is about to answer is given by a link that is closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,71 +119,115 @@ class _QuietConnection(ModbusConnection):
         return client
 
 
-class Link:
-    """One TCP connection to one Modbus device; requests are serialised.
+class _Endpoint(Endpoint):
+    """One Modbus connection, and the request that is under way on it."""
 
-    Used as ``async with link.session():`` around everything that belongs together (a
-    poll, a write): it holds the lock and allows a single connection attempt.
-    """
-
-    def __init__(self, address: Address, wire: Wire = PLAIN, *, timeout: float = TIMEOUT) -> None:
-        """Remember where to connect; nothing is opened before the first request."""
-        self.address = address
-        self.wire = wire
-        self.traffic = Traffic()
-        self._timeout = timeout
-        self._lock = asyncio.Lock()
-        self._may_connect = False
-        self._closed = False
-        self._expiry: asyncio.Timeout | None = None
-        self._connection = _QuietConnection(
+    def __init__(self, address: Address, wire: Wire, timeout: float) -> None:
+        """Remember where to connect."""
+        super().__init__()
+        self.expiry: asyncio.Timeout | None = None
+        self.connection = _QuietConnection(
             ModbusTlsParams(host=address.host, port=address.port, sslctx=unverified_tls())
             if wire.tls
             else ModbusTcpParams(host=address.host, port=address.port),
             timeout=timeout,
-            message_spacing=wire.spacing,
         )
-        self._connection.on_connection_lost(self._on_lost)
-        self._unit = self._connection.for_unit(address.unit)
-
-    def _on_lost(self) -> None:
         # pymodbus would wait out the time-out for an answer that can no longer come
-        if self._expiry is not None and not self._expiry.expired():
-            self._expiry.reschedule(asyncio.get_running_loop().time())
+        self.connection.on_connection_lost(self.expire)
+
+    def expire(self, grace: float = 0.0) -> None:
+        """End the request that is under way, if it takes longer than ``grace`` seconds."""
+        if self.expiry is not None and not self.expiry.expired():
+            self.expiry.reschedule(asyncio.get_running_loop().time() + grace)
+
+    @property
+    @override
+    def connected(self) -> bool:
+        connected: bool = self.connection.connected
+        return connected
+
+    @override
+    async def _disconnect(self) -> None:
+        try:
+            await self.connection.disconnect()
+        except ModbusError as err:
+            logging.getLogger(__name__).debug("closing a link: %s", err)
+
+
+class Link(SharedLink[_Endpoint]):
+    """The way to one Modbus unit, over the connection that its endpoint shares."""
+
+    def __init__(self, address: Address, wire: Wire = PLAIN, *, timeout: float = TIMEOUT) -> None:
+        """Remember where to connect; nothing is opened before the first request.
+
+        ``timeout``: seconds a request may take; of a shared connection the first user's
+        holds for connecting.
+        """
+        key = ("tls" if wire.tls else "tcp", address.host.lower(), address.port)
+        super().__init__(key, address)
+        self.wire = wire
+        self._timeout = timeout
+        self._unit: ModbusUnit
+
+    @override
+    def _make(self) -> _Endpoint:
+        return _Endpoint(self.address, self.wire, self._timeout)
+
+    @override
+    def _attach(self, endpoint: _Endpoint) -> None:
+        self._unit = endpoint.connection.for_unit(self.address.unit)
+        if self.wire.spacing:
+            self._unit.set_message_spacing(self.wire.spacing)
+
+    @override
+    def _cut(self) -> None:
+        if self._endpoint is not None:
+            self._endpoint.expire(_GRACE)
 
     @asynccontextmanager
+    @override
     async def session(self) -> AsyncIterator[None]:
-        """Hold the link for one poll or one command."""
-        async with self._lock:
-            self._may_connect = True
+        """Hold the endpoint for one poll or one command."""
+        async with super().session():
             token = _ours.set(True)
             try:
                 yield
             finally:
                 _ours.reset(token)
-                self._may_connect = False
 
-    async def _request[T](self, call: Callable[[], Awaitable[T]]) -> T:
+    @property
+    def _open(self) -> _Endpoint:
+        """Return the endpoint. Raises :class:`LinkLostError` outside a session."""
+        if self._endpoint is None or self._closed:
+            raise LinkLostError("the link is closed")
+        return self._endpoint
+
+    async def open(self) -> None:
+        """Connect unless connected. Raises :class:`LinkError`."""
+        if not self._open.connected:
+            await self._connect(self._open)
+
+    async def _request[T](self, call: Callable[[ModbusUnit], Awaitable[T]]) -> T:
         """Run one request and translate what goes wrong.
 
         Raises :class:`LinkError`, :class:`BusyError` or :class:`RefusedError`.
         """
-        if not self._connection.connected:
-            await self._connect()
+        await self.open()
+        endpoint = self._open
         self.traffic.requests += 1
         try:
-            async with asyncio.timeout(self._timeout + 1) as self._expiry:
-                return await call()
+            async with asyncio.timeout(self._timeout + self.wire.spacing) as endpoint.expiry:
+                return await call(self._unit)
         except _BUSY as err:
             raise BusyError(f"the device is busy (code {err.exception_code})") from err
         except ModbusExceptionError as err:
             self.traffic.refused += 1
             raise RefusedError(str(err), err.exception_code) from err
         except (ModbusError, TimeoutError) as err:
-            lost = not self._connection.connected
+            lost = self._closed or not endpoint.connected
             self.traffic.failures += 1
             # a late answer must not meet the next request
-            await self._drop()
+            await endpoint.hang_up()
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 # pymodbus turns a cancellation into an error of its own
@@ -191,62 +238,45 @@ class Link:
                 raise LinkLostError("the connection was lost") from err
             raise NoAnswerError(f"no answer within {self._timeout:g} s") from err
         finally:
-            self._expiry = None
+            endpoint.expiry = None
 
-    async def _connect(self) -> None:
-        if not self._may_connect or self._closed:
+    async def _connect(self, endpoint: _Endpoint) -> None:
+        if not self._may_connect:
             raise LinkLostError("the connection was lost")
         self._may_connect = False
         self.traffic.connects += 1
         try:
-            await self._connection.connect()
+            await endpoint.settle()
+            await endpoint.connection.connect()
         except ModbusTimeoutError as err:
             self.traffic.failures += 1
             raise NoAnswerError(str(err)) from err
         except ModbusError as err:
             self.traffic.failures += 1
             raise LinkRefusedError(str(err)) from err
-
-    async def _drop(self) -> None:
-        try:
-            await self._connection.disconnect()
-        except ModbusError as err:
-            logging.getLogger(__name__).debug("closing a broken link: %s", err)
-
-    @property
-    def may_reconnect(self) -> bool:
-        """Whether this session still has its connection attempt."""
-        return self._may_connect
+        await self._opened(endpoint)
 
     async def read_input_registers(self, address: int, count: int) -> list[int]:
         """Read input registers (FC04). Raises as :meth:`_request`."""
-        return await self._read(self._unit.read_input_registers, address, count)
+        return await self._read(lambda unit: unit.read_input_registers(address, count), count)
 
     async def read_holding_registers(self, address: int, count: int) -> list[int]:
         """Read holding registers (FC03). Raises as :meth:`_request`."""
-        return await self._read(self._unit.read_holding_registers, address, count)
+        return await self._read(lambda unit: unit.read_holding_registers(address, count), count)
 
     async def _read(
-        self, read: Callable[[int, int], Awaitable[list[int]]], address: int, count: int
+        self, read: Callable[[ModbusUnit], Awaitable[list[int]]], count: int
     ) -> list[int]:
-        words = await self._request(lambda: read(address, count))
+        words = await self._request(read)
         if len(words) != count:
             self.traffic.failures += 1
-            await self._drop()
+            await self._open.hang_up()
             raise WrongProtocolError(f"{len(words)} registers came back, {count} were asked for")
         return words
 
     async def write_registers(self, address: int, words: list[int]) -> None:
         """Write holding registers in one request (FC16, or FC06). Raises as :meth:`_request`."""
         if self.wire.single_writes and len(words) == 1:
-            await self._request(lambda: self._unit.write_register(address, words[0]))
+            await self._request(lambda unit: unit.write_register(address, words[0]))
         else:
-            await self._request(lambda: self._unit.write_registers(address, words))
-
-    async def close(self) -> None:
-        """Close the connection for good; waits for a request that is about to answer."""
-        self._closed = True
-        try:
-            await self._connection.close()
-        except ModbusError as err:
-            logging.getLogger(__name__).debug("closing the link: %s", err)
+            await self._request(lambda unit: unit.write_registers(address, words))

@@ -167,7 +167,7 @@ class LuxtronikDriver:
 
     def _recognise(self, found: str | None) -> None:
         """Take note of the firmware behind this connection."""
-        self._identified = self._link.traffic.connects
+        self._identified = self._link.generation
         if found is not None and found != self._controller.firmware:
             self._controller = self._controller.with_firmware(found)
             self._bind()
@@ -176,7 +176,7 @@ class LuxtronikDriver:
     async def _identify(self) -> None:
         """Know the firmware behind this connection: where settings lie depends on it."""
         await self._link.open()
-        if self._identified != self._link.traffic.connects:
+        if self._identified != self._link.generation:
             await self._fetch(Table.CALCULATION)
 
     async def read_point(self, key: str) -> Value | None:

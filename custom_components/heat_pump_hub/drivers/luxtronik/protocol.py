@@ -9,8 +9,6 @@ awaited ends the connection.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from enum import IntEnum
 import socket
 import struct
@@ -25,9 +23,9 @@ from ..driver import (
     LinkRefusedError,
     NameNotFoundError,
     NoAnswerError,
-    Traffic,
     WrongProtocolError,
 )
+from ..endpoints import Endpoint, SharedLink
 
 TIMEOUT: Final = 5.0
 """Seconds without a byte of the answer; a whole answer may take four times as long."""
@@ -174,8 +172,28 @@ class _Wire(asyncio.Protocol):
                 self.abort()
 
 
-class Link:
-    """One TCP connection to one controller; commands are serialised.
+class _Endpoint(Endpoint):
+    """One connection to a controller."""
+
+    def __init__(self) -> None:
+        """Open nothing."""
+        super().__init__()
+        self.wire: _Wire | None = None
+
+    @property
+    @override
+    def connected(self) -> bool:
+        return self.wire is not None and not self.wire.lost
+
+    @override
+    async def _disconnect(self) -> None:
+        if self.wire is not None:
+            self.wire.abort()
+            await self.wire.closed
+
+
+class Link(SharedLink[_Endpoint]):
+    """The way to one controller; commands are serialised.
 
     Used as ``async with link.session():`` around everything that belongs together (a
     poll, a write): it holds the lock and allows a single connection attempt.
@@ -183,38 +201,33 @@ class Link:
 
     def __init__(self, address: Address, *, timeout: float = TIMEOUT) -> None:
         """Remember where to connect; nothing is opened before the first command."""
-        self.address = address
-        self.traffic = Traffic()
+        super().__init__(("luxtronik", address.host.lower(), address.port), address)
         self._timeout = timeout
-        self._lock = asyncio.Lock()
-        self._may_connect = False
-        self._closed = False
-        self._wire: _Wire | None = None
 
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator[None]:
-        """Hold the link for one poll or one command."""
-        async with self._lock:
-            self._may_connect = True
-            try:
-                yield
-            finally:
-                self._may_connect = False
+    @override
+    def _make(self) -> _Endpoint:
+        return _Endpoint()
+
+    @override
+    def _cut(self) -> None:
+        if self._endpoint is not None and self._endpoint.wire is not None:
+            self._endpoint.wire.abort()
 
     @property
     def connected(self) -> bool:
         """Whether the connection is open, as far as anybody can know."""
-        return self._wire is not None and not self._wire.lost
-
-    @property
-    def closed(self) -> bool:
-        """Whether the link was closed for good."""
-        return self._closed
+        return self._endpoint is not None and self._endpoint.connected
 
     async def open(self) -> None:
         """Connect unless connected. Raises :class:`LinkError`."""
-        if not self.connected:
-            await self._connect()
+        await self._reached()
+
+    async def _reached(self) -> _Wire:
+        """Return the connection, opened if need be. Raises :class:`LinkError`."""
+        if self._endpoint is None or self._closed:
+            raise LinkLostError("the link is closed")
+        wire = self._endpoint.wire
+        return await self._connect(self._endpoint) if wire is None or wire.lost else wire
 
     async def read(self, command: Command) -> tuple[int, ...]:
         """Read a whole table.
@@ -233,36 +246,40 @@ class Link:
     async def write(self, index: int, value: int) -> None:
         """Write one parameter, once. Raises :class:`LinkError` or :class:`BusyError`."""
         echoed = await self._request(_WRITE.pack(Command.WRITE, index, value), Command.WRITE)
-        if echoed[0] not in (index, value) and self._wire is not None:
+        if echoed[0] not in (index, value) and self._endpoint is not None:
             # an unexpected echo may be the tail of something else
-            self._wire.abort()
+            await self._endpoint.hang_up()
 
     async def _request(self, request: bytes, command: Command) -> tuple[int, ...]:
-        await self.open()
-        assert self._wire is not None
+        wire = await self._reached()
         reply = Reply(command)
         self.traffic.requests += 1
         try:
-            await self._wire.ask(request, reply, self._timeout)
+            await wire.ask(request, reply, self._timeout)
         except LinkError, BusyError:
             self.traffic.failures += 1
+            # whatever is not a whole answer ended the connection
+            self._endpoint_closed()
             raise
         return reply.values()
 
-    async def _connect(self) -> None:
-        if not self._may_connect or self._closed:
+    def _endpoint_closed(self) -> None:
+        if self._endpoint is not None:
+            self._endpoint.hung_up = asyncio.get_running_loop().time()
+
+    async def _connect(self, endpoint: _Endpoint) -> _Wire:
+        if not self._may_connect:
             raise LinkLostError("the connection was lost")
         self._may_connect = False
         self.traffic.connects += 1
+        await endpoint.settle()
         try:
-            self._wire = wire = await self._reach()
+            endpoint.wire = wire = await self._reach()
         except LinkError:
             self.traffic.failures += 1
             raise
-        if self.closed:
-            wire.abort()
-            await wire.closed
-            raise LinkLostError("the link was closed")
+        await self._opened(endpoint)
+        return wire
 
     async def _reach(self) -> _Wire:
         host, port = self.address.host, self.address.port
@@ -284,10 +301,3 @@ class Link:
             raise NoAnswerError(f"{host} cannot be reached") from err
         assert isinstance(wire, _Wire)
         return wire
-
-    async def close(self) -> None:
-        """Close the connection for good; a command that is under way ends as lost."""
-        self._closed = True
-        if self._wire is not None:
-            self._wire.abort()
-            await self._wire.closed
