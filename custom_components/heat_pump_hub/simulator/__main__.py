@@ -11,6 +11,7 @@ from typing import Any, Final
 from .daikin import DaikinMachine
 from .faults import FaultProxy, FrameLength, modbus_frame
 from .idm_values import FEATURES, IdmMachine
+from .lambda_pump import LambdaMachine
 from .luxtronik import LuxtronikServer, luxtronik_frame
 from .luxtronik_values import LuxtronikMachine
 from .machines import Machine, circuits_of, server_of
@@ -19,13 +20,15 @@ from .nibe_table import MODELS
 from .physics import HeatPumpModel
 from .server import RegisterServer
 
-FAMILIES: Final = ("idm", "luxtronik", "nibe", "daikin")
+FAMILIES: Final = ("idm", "luxtronik", "nibe", "daikin", "map")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options. Raises ``SystemExit`` on a wrong one."""
     parser = argparse.ArgumentParser(prog="simulator", description=__doc__)
-    parser.add_argument("--family", choices=FAMILIES, default="idm")
+    parser.add_argument(
+        "--family", choices=FAMILIES, default="idm", help="map: a Lambda, which has a map file"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--latency", type=float, default=0.0, help="ms a request")
@@ -47,6 +50,9 @@ def machine(options: argparse.Namespace) -> Machine:
         return NibeMachine(model=options.model, systems=options.circuits.lower())
     if options.family == "daikin":
         return DaikinMachine(additional="b" in options.circuits.lower())
+    if options.family == "map":
+        circuits = {f"circuit_{letter}" for letter in options.circuits.lower()}
+        return LambdaMachine(modules=frozenset({"e_manager", "boiler", "buffer"} | circuits))
     zones = dict(pair.split(":") for pair in options.zones.split(",") if pair)
     features = {name for name in options.features.split(",") if name}
     return IdmMachine(

@@ -4,11 +4,12 @@ from typing import Any
 
 from .daikin import DaikinMachine, DaikinServer
 from .idm import IdmMachine, IdmServer
+from .lambda_pump import LambdaMachine, LambdaServer
 from .nibe import NibeMachine, NibeServer
 from .physics import HeatPumpModel
 from .server import RegisterServer
 
-type Machine = IdmMachine | NibeMachine | DaikinMachine
+type Machine = IdmMachine | NibeMachine | DaikinMachine | LambdaMachine
 
 
 def circuits_of(machine: Machine) -> str:
@@ -18,6 +19,8 @@ def circuits_of(machine: Machine) -> str:
             return machine.circuits.lower()
         case NibeMachine():
             return machine.systems
+        case LambdaMachine():
+            return machine.circuits
     return "ab" if machine.additional else "a"
 
 
@@ -28,4 +31,6 @@ def server_of(machine: Machine, model: HeatPumpModel, **options: Any) -> Registe
             return IdmServer(model, machine, **options)
         case NibeMachine():
             return NibeServer(model, machine, **options)
+        case LambdaMachine():
+            return LambdaServer(model, machine, **options)
     return DaikinServer(model, machine, **options)

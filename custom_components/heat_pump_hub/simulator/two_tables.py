@@ -62,6 +62,8 @@ class MapRow:
     default: float | None = None
     absent: int | None = None
     """The raw number for "no value"; ``None``: the limit of the type."""
+    high_first: bool = False
+    """Of 32 bits the high word comes first."""
 
     @property
     def place(self) -> int:
@@ -70,7 +72,7 @@ class MapRow:
 
 
 def encode(row: MapRow, value: float | None) -> tuple[int, ...]:
-    """Return the words of a value, low word first; ``None`` is no value.
+    """Return the words of a value; ``None`` is no value.
 
     Raises ``ValueError`` if it does not fit.
     """
@@ -83,13 +85,17 @@ def encode(row: MapRow, value: float | None) -> tuple[int, ...]:
     if not low <= raw <= high:
         raise ValueError(f"{row.key} cannot hold {value}")
     raw &= (1 << bits) - 1
-    return (raw & 0xFFFF, raw >> 16) if bits == 32 else (raw,)
+    if bits != 32:
+        return (raw,)
+    words = raw & 0xFFFF, raw >> 16
+    return words[::-1] if row.high_first else words
 
 
 def decode(row: MapRow, words: tuple[int, ...]) -> float:
     """Return the value of words."""
     bits, signed = row.type.value
-    raw = sum(word << 16 * index for index, word in enumerate(words)) & (1 << bits) - 1
+    ordered = words[::-1] if row.high_first else words
+    raw = sum(word << 16 * index for index, word in enumerate(ordered)) & (1 << bits) - 1
     if signed and raw >> bits - 1:
         raw -= 1 << bits
     return raw / row.factor
