@@ -24,7 +24,9 @@ from homeassistant.util import dt as dt_util
 
 from .actions import async_register_actions
 from .anomaly import ISSUE_RIVER_MISSING, AnomalyWatch
-from .archive import async_open_archive
+from .archive import Archive, async_open_archive
+from .backfill import STORE as BACKFILL_STORE, Backfill
+from .backfill_work import KIND as BACKFILL, Past
 from .const import (
     CONF_ALLOW_CONTROL,
     CONF_COOLDOWN,
@@ -48,6 +50,7 @@ from .drivers import family
 from .drivers.driver import Address, Driver, Family, Layout
 from .drivers.points import Snapshot, Tier, Wear, is_canonical
 from .guard_file import GuardFile
+from .history.journal import Journal
 from .journals import async_close_journal, async_open_journal, async_remove_journal
 from .whereabouts import async_watch
 
@@ -55,7 +58,7 @@ if TYPE_CHECKING:
     from .simulator.demo import DemoHeatPump
 
 CONFIG_SCHEMA: Final = cv.config_entry_only_config_schema(DOMAIN)
-STORES: Final = ("detector", "map")
+STORES: Final = ("detector", "map", BACKFILL_STORE)
 SAFE_TIMEOUT: Final = 10.0
 """Seconds an unload or a stop waits until cyclic inputs are made safe."""
 
@@ -81,6 +84,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool:
     if data.archive is not None:
         data.archive.keys = data.journal.keys
     data.coordinator.start()
+    if data.backfill is not None:
+        await data.backfill.async_start()
     data.anomaly.start()
     # Entries are not unloaded when Home Assistant stops.
     entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, _on_stop(data)))
@@ -153,9 +158,12 @@ async def _async_assemble(
     stack.push_async_callback(async_close_journal, hass, entry, journal)
     coordinator.consumers.append(journal.take)
     archive = async_open_archive(hass, entry, driver, identity, journal.outbox)
+    backfill = None
     if archive is not None:
         stack.push_async_callback(archive.async_close)
         coordinator.consumers.append(archive.take)
+        backfill = _backfill(hass, entry, journal, archive, identity, coordinator.interval)
+        stack.push_async_callback(backfill.async_close)
     anomaly = AnomalyWatch(
         hass,
         entry,
@@ -177,6 +185,7 @@ async def _async_assemble(
         anomaly=anomaly,
         journal=journal,
         archive=archive,
+        backfill=backfill,
         devices=async_register_devices(
             hass, entry, identity, (point.part for point in driver.points.values())
         ),
@@ -202,6 +211,25 @@ def _guard(
         read_back=kind.read_back,
         on_verified=on_verified,
         zone=dt_util.get_default_time_zone(),
+    )
+
+
+def _backfill(
+    hass: HomeAssistant,
+    entry: HubConfigEntry,
+    journal: Journal,
+    archive: Archive,
+    identity: str,
+    interval: float,
+) -> Backfill:
+    past = Past(hass, entry, archive, identity, interval)
+    return Backfill(
+        hass,
+        entry,
+        journal,
+        archive,
+        works={BACKFILL: past.backfill},
+        resume=(past.from_journal, past.from_recorder),
     )
 
 

@@ -20,6 +20,7 @@ from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv, device_registry as dr, service
 import probatio as vol
 
+from .backfill_actions import BACKFILL_FIELDS, async_backfill, async_cancel
 from .const import DOMAIN
 from .coordinator import HubConfigEntry
 
@@ -38,7 +39,15 @@ class Action:
     response: SupportsResponse = SupportsResponse.NONE
 
 
-ACTIONS: Final[tuple[Action, ...]] = ()
+ACTIONS: Final[tuple[Action, ...]] = (
+    Action(
+        name="backfill",
+        handler=async_backfill,
+        fields=BACKFILL_FIELDS,
+        response=SupportsResponse.OPTIONAL,
+    ),
+    Action(name="cancel_backfill", handler=async_cancel, response=SupportsResponse.OPTIONAL),
+)
 
 _TARGET: Final = {
     vol.Exclusive(ATTR_CONFIG_ENTRY_ID, "heat pump"): cv.string,

@@ -75,7 +75,7 @@ class Archive:
         self._key = key
         self._writer = writer
         self._feed = feed
-        self._outbox = outbox
+        self.outbox = outbox
         writer.entries.append(entry)
         writer.shipper.attach(outbox)
 
@@ -87,6 +87,16 @@ class Archive:
     @keys.setter
     def keys(self, keys: Container[str] | None) -> None:
         self._feed.keys = keys
+
+    @property
+    def shipper(self) -> Shipper:
+        """The writer's shipper, which other heat pumps may share."""
+        return self._writer.shipper
+
+    @property
+    def encoder(self) -> Encoder:
+        """How the points of this heat pump are stored."""
+        return self._feed.encoder
 
     @property
     def stats(self) -> Stats:
@@ -102,8 +112,8 @@ class Archive:
         """Leave the writer, which flushes what it has; what is left stays in the journal."""
         writer = self._writer
         if not await writer.shipper.flush(FLUSH_TIMEOUT):
-            LOGGER.info("%d samples of history wait in the journal", self._outbox.samples)
-        writer.shipper.detach(self._outbox)
+            LOGGER.info("%d samples of history wait in the journal", self.outbox.samples)
+        writer.shipper.detach(self.outbox)
         self._report({})
         writer.entries.remove(self._entry)
         for other in writer.entries[:1]:

@@ -17,6 +17,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 
 from .anomaly import AnomalyWatch
 from .archive import Archive
+from .backfill import Backfill
 from .const import DOMAIN, LOGGER, SETTINGS_AFTER_WRITE, SETTINGS_INTERVAL
 from .control import WriteGuard
 from .drivers.driver import Driver, DriverError, NotThisFamilyError, UnsupportedModelError
@@ -61,6 +62,8 @@ class HubData:
     anomaly: AnomalyWatch
     journal: Journal
     archive: Archive | None
+    backfill: Backfill | None
+    """``None`` without a history server, as is :attr:`archive`."""
     devices: Mapping[Part, DeviceInfo | ChildDeviceInfo]
     teardown: AsyncExitStack = field(default_factory=AsyncExitStack)
     """Takes everything apart in the reverse order of its making."""

@@ -43,12 +43,16 @@ def series(name: str = "flow_temperature", **more: str) -> Labels:
 
 
 def column(
-    polls: Iterable[int], name: str = "flow_temperature", value: float = 20.0, **more: str
+    polls: Iterable[int],
+    name: str = "flow_temperature",
+    value: float = 20.0,
+    shift: int = 0,
+    **more: str,
 ) -> Column:
     numbers = list(polls)
     return Column(
         series(name, **more),
-        [START + n * POLL for n in numbers],
+        [START + n * POLL + shift for n in numbers],
         [value + n % 7 / 10 for n in numbers],
     )
 
@@ -100,7 +104,10 @@ async def test_everything_is_there_once(
     if "1.79.5" in request.node.name:
         shipper._coding = Coding.GZIP
     bulk = bulk_of(shipper, thread, server)
-    columns = [column(range(5000), "flow_temperature"), column(range(5000), "cop", stat="mean")]
+    columns = [
+        column(range(5000), "flow_temperature", shift=137),
+        column(range(5000), "cop", stat="mean"),
+    ]
     again = Batch(columns, "week", alone=True)
     ((tag, sent, skipped, _),) = await deliver(bulk, again)
     assert (tag, sent, skipped) == ("week", 10_000, 0)
@@ -197,7 +204,7 @@ async def test_a_server_that_is_away_for_a_while_is_waited_for(
             return web.Response(status=204)
         result = []
         if "POST" in {one.method for one in stub.requests}:
-            result = [{"metric": dict(series()), "value": [0, "10"]}]
+            result = [{"metric": dict(series()), "values": [[0, "10"]]}]
         return web.json_response({"data": {"result": result}})
 
     stub.answer = answer
@@ -294,7 +301,7 @@ async def test_samples_are_counted_by_series_and_hour(
         series("cop"): dict.fromkeys(hours, 120),
     }
     assert hour_of(START) == START - HOUR
-    assert await count(shipper.turn, asked, span) == {series(): 540, series("cop"): 600}
+    assert await count(shipper.turn, thread, asked, span) == {series(): 540, series("cop"): 600}
 
 
 async def test_gaps_are_found_wherever_they_are(

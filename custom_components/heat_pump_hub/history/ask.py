@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import batched
 import json
 import re
 from typing import Final, NamedTuple, Self
@@ -21,6 +20,9 @@ HOUR: Final = 3_600_000
 """ms"""
 SERIES_A_QUERY: Final = 40
 NUMBERS_AN_ANSWER: Final = 4_000
+SAMPLES_AN_ANSWER: Final = 20_000
+NAMES_A_QUERY: Final = 3_000
+"""Characters of names: a gateway takes addresses of about 8,000."""
 
 type Labels = tuple[tuple[str, str], ...]
 """Name (``__name__``) and labels of a series, sorted, without empty ones."""
@@ -66,19 +68,22 @@ def selector(series: Iterable[Labels]) -> str:
     return f"{{{','.join(matchers)}}}"
 
 
-async def count(turn: Turn, series: Iterable[Labels], span: Span) -> dict[Labels, int]:
+async def count(
+    turn: Turn, run: RunInThread, series: Iterable[Labels], span: Span
+) -> dict[Labels, int]:
     """Return how many samples each series has in a span; one without any is left out."""
     counts: dict[Labels, int] = {}
-    for some in _pieces(series, SERIES_A_QUERY):
+    last = span.last / 1000
+    for some in _pieces(series):
         window = f"{selector(some)}[{span.last - span.first + 1}ms]"
+        expression = f"count_over_time({window}) keep_metric_names"
         async with turn() as server:
-            found = await server.query(
-                f"count_over_time({window}) keep_metric_names", at=span.last / 1000
-            )
-        try:
-            counts |= {labels_of(one["metric"]): int(one["value"][1]) for one in found}
-        except (ValueError, KeyError, TypeError) as err:
-            raise NotVictoriaMetricsError("The server answers no counts") from err
+            # Decoded in a thread, like all that is large: a range of one moment.
+            body = await server.query_range(expression, start=last, end=last, step=1)
+        counts |= {
+            one: next(iter(found.values()))
+            for one, found in (await run(_decode_counts, body)).items()
+        }
     return counts
 
 
@@ -97,7 +102,7 @@ async def hourly(
                 end=last / 1000,
                 step=HOUR / 1000,
             )
-        counts |= await run(_decode_hours, body)
+        counts |= await run(_decode_counts, body)
     return counts
 
 
@@ -156,8 +161,9 @@ async def gaps(
             alike.setdefault((short, interval), []).append(labels)
     found: dict[Labels, list[Gap]] = {}
     for (short, interval), every in alike.items():
-        expected = max(1, (short.last - short.first) // interval)
-        for some in _pieces(every, max(1, min(SERIES_A_QUERY, 20_000 // expected))):
+        hours = range(hour_of(short.first) - HOUR, hour_of(short.last) + 2 * HOUR, HOUR)
+        most = max(sum(counts.get(one, {}).get(hour, 0) for hour in hours) for one in every)
+        for some in _pieces(every, max(1, min(SERIES_A_QUERY, SAMPLES_AN_ANSWER // (most + 1)))):
             wide = Span(short.first - 2 * interval, short.last + 2 * interval)
             times = await run(_decode_times, await export(turn, some, wide))
             for labels in some:
@@ -198,12 +204,12 @@ def _between(times: Sequence[int], interval: int, span: Span) -> Iterator[Gap]:
         yield Gap(after, span.last + 1)
 
 
-def _decode_hours(body: bytes) -> dict[Labels, dict[int, int]]:
-    """Return the counts of a range query by hour; for a thread."""
+def _decode_counts(body: bytes) -> dict[Labels, dict[int, int]]:
+    """Return the counts of a range query by the beginning of their hour; for a thread."""
     try:
         return {
             labels_of(one["metric"]): {
-                int(end) * 1000 - HOUR: int(value) for end, value in one["values"]
+                round(end * 1000) - HOUR: int(value) for end, value in one["values"]
             }
             for one in json.loads(body)["data"]["result"]
         }
@@ -219,8 +225,23 @@ def _decode_times(body: bytes) -> dict[Labels, list[int]]:
     return times
 
 
-def _pieces(series: Iterable[Labels], size: int) -> Iterable[tuple[Labels, ...]]:
-    return batched(dict.fromkeys(series), size, strict=False)
+def _pieces(series: Iterable[Labels], size: int | None = None) -> Iterator[tuple[Labels, ...]]:
+    """Yield series in pieces of at most ``size``, and of names that fit into a request."""
+    some: list[Labels] = []
+    names: set[str] = set()
+    text = 0
+    for labels in dict.fromkeys(series):
+        name = next(value for key, value in labels if key == "__name__")
+        length = 0 if name in names else len(name) + 1
+        if some and (len(some) == size or text + length > NAMES_A_QUERY):
+            yield tuple(some)
+            some, names, text = [], set(), 0
+            length = len(name) + 1
+        some.append(labels)
+        names.add(name)
+        text += length
+    if some:
+        yield tuple(some)
 
 
 def _quoted(text: str) -> str:

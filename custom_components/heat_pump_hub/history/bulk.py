@@ -139,14 +139,17 @@ class Bulk:
         while held:
             yield await self._confirm(held.popleft())
 
-    async def missing(self, columns: Sequence[Column]) -> list[Column]:
-        """Return the samples that are not on the server. Raises ``HistoryError``."""
+    async def missing(self, columns: Sequence[Column], *, alone: bool = False) -> list[Column]:
+        """Return the samples that are not on the server. Raises ``HistoryError``.
+
+        ``alone`` is that of a :class:`Batch`.
+        """
         columns = [column for column in columns if column.times]
         if not columns:
             return []
         span = Span.of(column.times for column in columns)
         there = await self._count([column.labels for column in columns], span)
-        return await self._without_known(columns, there, alone=False)
+        return await self._without_known(columns, there, alone=alone)
 
     async def ask[R](self, request: Callable[[], Awaitable[R]]) -> R:
         """Return what a request gives; one that fails for now is tried again, more rarely.
@@ -217,7 +220,7 @@ class Bulk:
             await server.write(body, coding)
 
     async def _count(self, series: Iterable[Labels], span: Span) -> dict[Labels, int]:
-        return await self.ask(lambda: count(self._shipper.turn, series, span))
+        return await self.ask(lambda: count(self._shipper.turn, self._run, series, span))
 
     async def _without_known(
         self, columns: Sequence[Column], there: dict[Labels, int], *, alone: bool

@@ -19,7 +19,7 @@ class Feed:
         """Join the three; undone when the outbox is closed."""
         self.keys: Container[str] | None = ()
         """Which points are sent; ``None``: all."""
-        self._encoder = encoder
+        self.encoder = encoder
         self._outbox = outbox
         self._shipper = shipper
         self._joining: list[Snapshot] = []
@@ -29,7 +29,7 @@ class Feed:
         """Send a snapshot, as soon as the server takes it."""
         self._joining.append(snapshot)
         if self._shipper.away and len(self._joining) < JOINED_POLLS:
-            self._outbox.joining += self._encoder.count(snapshot, self.keys)
+            self._outbox.joining += self.encoder.count(snapshot, self.keys)
         else:
             self._draw()
 
@@ -38,6 +38,6 @@ class Feed:
             return False
         joined, self._joining = self._joining, []
         self._outbox.joining = 0
-        for frame in self._encoder.encode(joined, self.keys, self._shipper.coding):
+        for frame in self.encoder.encode(joined, self.keys, self._shipper.coding):
             self._outbox.put(frame)
         return True

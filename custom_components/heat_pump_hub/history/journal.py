@@ -9,13 +9,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine
 from concurrent.futures import Executor
 from datetime import datetime
+from functools import partial
 import logging
 from pathlib import Path
 import time
 from typing import Final
 
 from ..drivers.points import Snapshot
-from .journal_file import DamagedJournalError, JournalError, JournalFile
+from .journal_file import DamagedJournalError, JournalError, JournalFile, Record
 from .outbox import DAY, LIMIT_BYTES, SPILL_AFTER, Outbox
 from .record import pack, unpack
 from .series import milliseconds
@@ -125,6 +126,20 @@ class Journal:
             # It may have been stored meanwhile.
             if first <= snapshot.time <= last and not (stored and snapshot.time <= newest):
                 yield snapshot
+
+    async def records(self, first: datetime, last: datetime) -> AsyncIterator[Record]:
+        """Yield the batches that touch a time, as they are stored; what is in memory comes last.
+
+        Raises :class:`JournalError`.
+        """
+        waiting = self._batch.copy()
+        after = 0
+        span = milliseconds(first), milliseconds(last)
+        while found := await self._run(partial(self._file.records, *span, after=after)):
+            ((after, record),) = found
+            yield record
+        if waiting:
+            yield await self._run(pack, waiting, self.keys)
 
     async def flush(self) -> None:
         """Bring everything to the disk that is not on the server for certain."""

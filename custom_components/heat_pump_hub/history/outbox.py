@@ -176,6 +176,17 @@ class Outbox:
         return min(firsts, default=None)
 
     @property
+    def earliest(self) -> int | None:
+        """Time of the oldest sample that is on its way to the server, or not yet verified, ms.
+
+        What was put aside does not count: it may stay there for ever.
+        """
+        firsts = [
+            entry.first for queue in (self._flight, self._waiting, self._held) for entry in queue
+        ]
+        return min(firsts, default=None)
+
+    @property
     def ready(self) -> bool:
         """Whether something waits to be sent."""
         return bool(self._waiting)

@@ -16,6 +16,9 @@ from .codec import DamagedError, decompress
 from .journal_file import Record
 from .series import milliseconds
 
+type Places = tuple[Sequence[int], Sequence[Any]]
+"""The polls of a batch in which something was read, and what."""
+
 _LEVEL: Final = 9
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -50,6 +53,34 @@ def unpack(record: Record) -> Iterator[Snapshot]:
         yield Snapshot(
             time=_EPOCH + timedelta(milliseconds=at), values=value, unknown_codes=code, tiers=tier
         )
+
+
+def unpack_columns(record: Record) -> tuple[list[int], dict[str, Places], dict[str, Places]]:
+    """Return times (ms), and values and unknown codes by key, of a batch.
+
+    Faster than :func:`unpack` where few of them are wanted. Raises ``ValueError`` if it is
+    damaged.
+    """
+    try:
+        batch = json.loads(decompress(record.body))
+        time = 0
+        times = [time := time + step for step in batch["times"]]
+        every = range(len(times))
+        return times, _placed(batch["values"], every), _placed(batch["codes"], every)
+    except (KeyError, TypeError, AttributeError) as err:
+        raise DamagedError(str(err)) from err
+
+
+def _placed(columns: Mapping[str, Any], every: range) -> dict[str, Places]:
+    placed: dict[str, Places] = {}
+    for name, column in columns.items():
+        if isinstance(column, dict):
+            placed[name] = column["at"], column["is"]
+        elif isinstance(column, list):
+            placed[name] = every, column
+        else:
+            placed[name] = every, [column] * len(every)
+    return placed
 
 
 def _columns(rows: Sequence[Mapping[str, Any]], keys: Container[str] | None) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class Encoder:
     ) -> None:
         """Take the points of a driver and the labels of its machine."""
         self.heatpump_id = heatpump_id
-        self._points = points
+        self.points = points
         self._labels = {
             "heatpump_id": heatpump_id,
             "manufacturer": manufacturer,
@@ -125,6 +125,11 @@ class Encoder:
         self._series_keys: dict[str, int] = {}
         self._tallies: dict[tuple[str | int, ...], Tally] = {}
         self._compressor = Compressor()
+
+    def metric(self, key: str) -> tuple[Series, dict[str, str]]:
+        """Return how a point is stored, and the name and labels of its series."""
+        series = self._naming(self.points[key])
+        return series, {"__name__": series.name, **series.labels, **self._labels}
 
     def encode(
         self,
@@ -190,8 +195,7 @@ class Encoder:
                 yield (known.get(key) or self._learn(key))[1], code
 
     def _learn(self, key: str) -> tuple[Series, str]:
-        series = self._naming(self._points[key])
-        metric = {"__name__": series.name, **series.labels, **self._labels}
+        series, metric = self.metric(key)
         head = f'{{"metric":{json.dumps(metric, separators=(",", ":"))},"values":['
         self._known[key] = series, head
         self._series_keys[head] = series_key(head)

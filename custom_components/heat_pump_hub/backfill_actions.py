@@ -1,0 +1,132 @@
+"""What the actions of a backfill take, check and answer."""
+
+import time
+from typing import Any, Final
+
+from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import config_validation as cv
+import probatio as vol
+
+from .backfill import Backfill, Job, milliseconds_of, moment_of
+from .backfill_work import KIND, WHAT, async_sources
+from .const import DOMAIN
+from .coordinator import HubConfigEntry
+from .history.ask import Span
+from .history.journal_file import JournalError
+from .history.victoriametrics import HistoryError
+from .recorder_source import is_there
+
+ATTR_START: Final = "start"
+ATTR_END: Final = "end"
+ATTR_WHAT: Final = "what"
+ATTR_ENTITIES: Final = "entity_id"
+ATTR_DRY_RUN: Final = "dry_run"
+
+BACKFILL_FIELDS: Final[dict[vol.Marker, Any]] = {
+    vol.Required(ATTR_START): cv.datetime,
+    vol.Optional(ATTR_END): cv.datetime,
+    vol.Optional(ATTR_WHAT, default=list(WHAT)): vol.All(
+        cv.ensure_list, vol.Length(min=1), [vol.In(WHAT)]
+    ),
+    vol.Optional(ATTR_ENTITIES): cv.entity_ids,
+    vol.Optional(ATTR_DRY_RUN, default=False): cv.boolean,
+}
+
+
+async def async_backfill(
+    hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall
+) -> ServiceResponse:
+    """Send states and statistics of the recorder to the history server."""
+    backfill = idle(entry)
+    if not is_there(hass):
+        raise invalid("backfill_no_recorder")
+    span = _span(backfill, call)
+    sources = async_sources(hass, entry, backfill.archive, entry.runtime_data.identity)
+    entities = call.data.get(ATTR_ENTITIES, list(sources))
+    if unknown := [entity_id for entity_id in entities if entity_id not in sources]:
+        raise invalid("backfill_unknown_entity", entities=", ".join(unknown))
+    settings = {
+        "start": span.first,
+        "end": span.last,
+        "what": list(call.data[ATTR_WHAT]),
+        "entities": entities,
+    }
+    answer = await async_work(backfill, Job(kind=KIND, settings=settings), call.data[ATTR_DRY_RUN])
+    return {"start": moment_of(span.first), "end": moment_of(span.last)} | answer
+
+
+async def async_cancel(
+    hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall
+) -> ServiceResponse:
+    """End a backfill or an import for good."""
+    job = await _backfill(entry).async_cancel()
+    if job is None:
+        raise invalid("backfill_not_running")
+    return {"state": "cancelled", **job.counts()}
+
+
+async def async_work(backfill: Backfill, job: Job, dry_run: bool) -> dict[str, Any]:
+    """Do a job, or count what it would send; return the answer of its action.
+
+    Raises :class:`HomeAssistantError`.
+    """
+    try:
+        if dry_run:
+            return {"state": "counted", "missing": await backfill.async_count(job), **job.notes}
+        done = await backfill.async_do(job)
+    except (HistoryError, JournalError, OSError) as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="backfill_failed",
+            translation_placeholders={"error": str(err)},
+        ) from err
+    if done:
+        state = "done"
+    else:
+        # Home Assistant stops, or the heat pump is reloaded.
+        state = "interrupted" if backfill.job is job else "cancelled"
+    return {"state": state, **job.counts()}
+
+
+def idle(entry: HubConfigEntry) -> Backfill:
+    """Return what does backfills of a heat pump, if it can begin now.
+
+    Raises :class:`ServiceValidationError` and :class:`HomeAssistantError`.
+    """
+    backfill = _backfill(entry)
+    if backfill.job is not None:
+        raise invalid("backfill_running")
+    info = backfill.archive.shipper.server_info
+    if info is not None and not info.readable:
+        raise invalid("history_cannot_read")
+    if not backfill.ready:
+        raise HomeAssistantError(translation_domain=DOMAIN, translation_key="history_not_ready")
+    return backfill
+
+
+def _backfill(entry: HubConfigEntry) -> Backfill:
+    if (backfill := entry.runtime_data.backfill) is None:
+        raise invalid("history_no_server")
+    return backfill
+
+
+def _span(backfill: Backfill, call: ServiceCall) -> Span:
+    now = int(time.time() * 1000)
+    first = milliseconds_of(call.data[ATTR_START])
+    last = milliseconds_of(call.data[ATTR_END]) if ATTR_END in call.data else now
+    if max(first, last) > now:
+        raise invalid("backfill_future")
+    if first >= last:
+        raise invalid("backfill_start_after_end")
+    span = backfill.clipped(Span(first, last))
+    if span.first >= span.last:
+        raise invalid("backfill_outside_retention")
+    return span
+
+
+def invalid(key: str, **placeholders: str) -> ServiceValidationError:
+    """Return what is wrong with a call, in the owner's language."""
+    return ServiceValidationError(
+        translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders
+    )
