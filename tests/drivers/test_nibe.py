@@ -369,7 +369,7 @@ async def test_writes_use_fc16_and_read_back(start: Start) -> None:
     for key, value, words in (
         ("circuit_a_room_temperature_setpoint", 21.5, (215,)),
         ("circuit_b_room_temperature_setpoint", 20.0, (200,)),
-        ("circuit_a_heating_curve_shift", -3, (0xFD,)),
+        ("circuit_a_heating_curve_shift", -3, (0xFFFD,)),
         ("degree_minutes", -70.5, (0xFD3F, 0xFFFF)),
         ("power_limit", 4200, (42,)),
         ("smart_grid_mode", "recommended", (2,)),
@@ -462,7 +462,7 @@ def test_the_table_keeps_its_promises() -> None:
 
 def words_of(register: Register, raw: int) -> list[int]:
     """Return the words as the lists lay them out, without the code under test."""
-    form = {"uint8": "B", "int8": "b", "uint16": "H", "int16": "h", "uint32": "I", "int32": "i"}
+    form = {"uint8": "B", "int8": "h", "uint16": "H", "int16": "h", "uint32": "I", "int32": "i"}
     data = struct.pack(f"<{form[register.codec]}", raw).ljust(2, b"\0")
     return list(struct.unpack(f"<{len(data) // 2}H", data))
 
@@ -490,6 +490,7 @@ def test_worked_examples() -> None:
     assert decoded(REGISTERS["outdoor_temperature"], [0xFFF6]) == -1.0
     assert decoded(REGISTERS["circuit_a_heating_curve_shift"], [0x00FE]) == -2
     assert decoded(REGISTERS["circuit_a_heating_curve_shift"], [0xFFFE]) == -2
+    assert REGISTERS["circuit_a_heating_curve_shift"].encode(-2) == [0xFFFE]
     assert decoded(REGISTERS["sg_ready_state"], [11]) == UnknownCode(11)
 
 

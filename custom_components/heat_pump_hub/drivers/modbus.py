@@ -21,7 +21,7 @@ class Codec(StrEnum):
     UINT8 = "uint8"
     """One register, low byte; some firmware repeats it in the high byte."""
     INT8 = "int8"
-    """One register, low byte."""
+    """One register, low byte; written as the 16 bits of the number, as devices show it."""
     UINT16 = "uint16"
     INT16 = "int16"
     UINT32 = "uint32"
@@ -201,7 +201,7 @@ class Register:
         if self.count == 2:
             words = [number & 0xFFFF, number >> 16 & 0xFFFF]
             return words[::-1] if self.high_first else words
-        return [number & (0xFF if self.codec is Codec.INT8 else 0xFFFF)]
+        return [number & 0xFFFF]
 
 
 def _text(word: int) -> str | Absent | UnknownCode:
