@@ -227,7 +227,7 @@ class Page:
         )
         for platform, entities in self._texts["en"].items():
             for key, entity in entities.items():
-                if (platform, key) not in known:
+                if (platform, key) not in known and key not in nibe.LISTED:
                     german = self._texts["de"][platform][key]["name"]
                     cells = f"`{key}`", entity["name"], german, platform.replace("_", " ")
                     self.text += line(cells)

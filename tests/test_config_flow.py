@@ -42,7 +42,7 @@ from custom_components.heat_pump_hub.drivers.driver import (
     WrongProtocolError,
     WrongUnitError,
 )
-from custom_components.heat_pump_hub.flow import base, fields, history
+from custom_components.heat_pump_hub.flow import base, fields, history, nibe
 from custom_components.heat_pump_hub.history.victoriametrics import (
     AuthRejectedError,
     HistoryError,
@@ -843,7 +843,10 @@ async def test_real_luxtronik_is_known_by_its_serial_number(
 
 @pytest.mark.parametrize(
     ("key", "make", "asked"),
-    [("nibe", NibeServer, {"identity", "circuits"}), ("daikin", DaikinServer, {"identity"})],
+    [
+        ("nibe", NibeServer, {"identity", "circuits", "chosen_model", "register_list"}),
+        ("daikin", DaikinServer, {"identity"}),
+    ],
 )
 async def test_other_makers_with_modbus_are_added(
     hass: HomeAssistant,
@@ -861,8 +864,10 @@ async def test_other_makers_with_modbus_are_added(
         assert suggestions(form) == {"host": None, "port": 502, "unit": 1}
         form = await submit(hass, form, {"host": "127.0.0.1", "port": port, "unit": 1})
         shows(form, "found")
-        assert suggestions(form).keys() == asked | {"allow_control"}
-        result = await submit(hass, form, suggestions(form))
+        proposed = suggestions(form)
+        assert proposed.keys() == asked | {"allow_control"}
+        proposed.pop("register_list", None)
+        result = await submit(hass, form, proposed)
         result = await submit(hass, result, {})
     finally:
         await server.stop()
@@ -1217,6 +1222,7 @@ async def test_every_error_and_abort_is_translated(hass: HomeAssistant, language
     keys = {key for table in tables for _, key in table.values()}
     keys |= {*fields.OWN_PROTOCOL_ERRORS.values()}
     keys |= {"unknown", "demo_failed", "identity_invalid", "identity_taken"}
+    keys |= {f"list_{key}" for key in nibe.LIST_ERRORS}
     keys |= {"host_empty", "host_is_url", "host_with_port", "host_invalid"}
 
     translated = {
@@ -1235,6 +1241,10 @@ async def test_every_field_is_translated(
     forms = [await choose(hass, "idm"), await choose(hass, "demo")]
     forms.append(await submit(hass, forms[0], CONNECTION | {"unit": 2}))
     forms.append(await submit(hass, forms[-1], suggestions(forms[-1])))
+    listed = {"circuits": ["a"], "features": ["register input 1 int16 10 0 0 °C BT1"]}
+    pump = idm_entry(hass, family="nibe", layout=listed, unit=7)
+    form = await pump.start_reconfigure_flow(hass)
+    forms.append(await submit(hass, form, CONNECTION | {"unit": 8}))
     forms.append(await entry.start_reauth_flow(hass))
     with patch(f"{MODULE}.flow.base.family", family):
         forms.append(await choose(hass, "luxtronik"))

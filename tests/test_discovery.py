@@ -591,7 +591,7 @@ async def test_checks_do_not_pile_up_and_end_with_the_last_entry(
 
 @pytest.mark.usefixtures("socket_enabled", "dhcp")
 async def test_a_real_luxtronik_moves_and_keeps_its_entities(
-    hass: HomeAssistant, house: House, freezer: FrozenDateTimeFactory
+    hass: HomeAssistant, house: House
 ) -> None:
     model = HeatPumpModel(seed=5, start=datetime(2026, 1, 15, 6, tzinfo=UTC), circuits="ab")
     server = LuxtronikServer(model, LuxtronikMachine(mixing=1))

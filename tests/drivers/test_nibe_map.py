@@ -13,6 +13,7 @@ from custom_components.heat_pump_hub.drivers.nibe_map import (
     FORBIDDEN,
     Entry,
     ExportError,
+    Fault,
     PumpMap,
     entries,
     import_export,
@@ -170,30 +171,31 @@ def test_dangerous_and_repeated_lines_are_dropped_and_named() -> None:
         )
     )
     assert [entry.address for entry in found.entries] == [1]
-    assert [line for line, _ in found.dropped] == [3, 4, 5, 6]
-    assert "never be touched" in found.dropped[0][1]
-    assert "listed already" in found.dropped[2][1]
+    assert [(problem.line, problem.fault) for problem in found.dropped] == [
+        (3, Fault.FORBIDDEN), (4, Fault.FORBIDDEN), (5, Fault.REPEATED), (6, Fault.FORBIDDEN)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("x|MODBUS_COIL|1|1||2|0|0|0", "unknown register type"),
-        ("x|MODBUS_INPUT_REGISTER|1|1||7|0|0|0", "unknown size"),
-        ("x|MODBUS_INPUT_REGISTER|one|1||2|0|0|0", "register 'one' is not a whole number"),
-        ("x|MODBUS_INPUT_REGISTER|70000|1||2|0|0|0", "register 70000 does not exist"),
-        ("x|MODBUS_INPUT_REGISTER|65535|1||6|0|0|0", "register 65535 does not exist"),
-        ("x|MODBUS_INPUT_REGISTER|1|0||2|0|0|0", "division factor 0 is below 1"),
-        ("x|MODBUS_INPUT_REGISTER|1|1||2|a|0|0", "min value 'a'"),
+        ("x|MODBUS_COIL|1|1||2|0|0|0", "Register type: 'MODBUS_COIL'"),
+        ("x|MODBUS_INPUT_REGISTER|1|1||7|0|0|0", "Size of variable: '7'"),
+        ("x|MODBUS_INPUT_REGISTER|one|1||2|0|0|0", "Register: 'one'"),
+        ("x|MODBUS_INPUT_REGISTER|70000|1||2|0|0|0", "Register: '70000'"),
+        ("x|MODBUS_INPUT_REGISTER|65535|1||6|0|0|0", "Register: '65535'"),
+        ("x|MODBUS_INPUT_REGISTER|1|0||2|0|0|0", "Division factor: '0'"),
+        ("x|MODBUS_INPUT_REGISTER|1|1||2|a|0|0", "Min value: 'a'"),
+        ("x|MODBUS_INPUT_REGISTER|1|1||2|0|b|0", "Max value: 'b'"),
         ("x|MODBUS_INPUT_REGISTER|1|1||2", "columns"),
-        ("something else", "not a register"),
+        ("something else", "not_register"),
     ],
 )
 def test_an_error_names_its_line(line: str, why: str) -> None:
     """An owner can find what is wrong."""
     with pytest.raises(ExportError, match=f"line 3: .*{why}") as error:
         import_export(export(OUTDOOR, line))
-    assert [number for number, _ in error.value.problems] == [3]
+    assert [problem.line for problem in error.value.problems] == [3]
 
 
 def test_all_errors_are_named_at_once_but_not_without_end() -> None:

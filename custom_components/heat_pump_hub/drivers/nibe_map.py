@@ -9,8 +9,9 @@ number. Only functions that are switched on are on the list.
 from collections.abc import Iterable, Mapping
 import csv
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, Self
+from typing import Final, Self, override
 
 from .modbus import Codec
 
@@ -47,18 +48,49 @@ Nobody says by which numbering, so it counts in all, and in both tables.
 
 _COLUMNS: Final = 8
 """The default value, the ninth, is of no use here."""
+_REGISTER: Final = "Register"
 _LONGEST: Final = 10_000
 _MOST_PROBLEMS: Final = 20
 _PREFIX: Final = "register"
 
 
-class ExportError(ValueError):
-    """A list that cannot be read; ``problems`` are line numbers (from 1) and reasons."""
+class Fault(StrEnum):
+    """What is wrong with a line, or why it is left out."""
 
-    def __init__(self, problems: Iterable[tuple[int, str]]) -> None:
+    EMPTY = "empty"
+    """There is no list in the file."""
+    TOO_LONG = "too_long"
+    NOT_REGISTER = "not_register"
+    COLUMNS = "columns"
+    """Some are missing."""
+    VALUE = "value"
+    FORBIDDEN = "forbidden"
+    REPEATED = "repeated"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line that cannot be used; the column is named as the list itself names it."""
+
+    line: int
+    """From 1."""
+    fault: Fault
+    column: str = ""
+    value: str = ""
+
+    @override
+    def __str__(self) -> str:
+        what = f" in {self.column}: {self.value!r}" if self.column else ""
+        return f"line {self.line}: {self.fault}{what}"
+
+
+class ExportError(ValueError):
+    """A list that cannot be read."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
         """Keep the problems; the message names them all."""
         self.problems = tuple(problems)
-        super().__init__("; ".join(f"line {line}: {why}" for line, why in self.problems))
+        super().__init__("; ".join(map(str, self.problems)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +142,8 @@ class PumpMap:
 
     entries: tuple[Entry, ...]
     """Sorted by table and address."""
-    dropped: tuple[tuple[int, str], ...]
-    """Line numbers that were left out, and why."""
+    dropped: tuple[Problem, ...]
+    """Lines that were left out, and why."""
 
     @property
     def features(self) -> frozenset[str]:
@@ -134,34 +166,34 @@ def import_export(text: str) -> PumpMap:
     Lines that touch :data:`FORBIDDEN` addresses and repeated addresses are dropped. Raises
     :class:`ExportError` if there is no list in it, or for any line that is wrong.
     """
-    problems: list[tuple[int, str]] = []
-    dropped: list[tuple[int, str]] = []
+    problems: list[Problem] = []
+    dropped: list[Problem] = []
     found: dict[tuple[bool, int], Entry] = {}
     lines = text.removeprefix("\ufeff").splitlines()
     if len(lines) > _LONGEST:
-        raise ExportError([(_LONGEST + 1, "the file is too long for a list of registers")])
+        raise ExportError([Problem(_LONGEST + 1, Fault.TOO_LONG)])
     for number, line in enumerate(lines, start=1):
         reader = csv.reader([line], delimiter=_separator(line), skipinitialspace=True)
         cells = [cell.strip() for cell in next(reader, [])]
         if len(cells) < 2 or not cells[1].startswith("MODBUS_"):
             if line.strip() and found:
-                problems.append((number, "this is not a register"))
+                problems.append(Problem(number, Fault.NOT_REGISTER))
             continue
         try:
             entry = _entry(cells)
-        except ValueError as err:
-            problems.append((number, str(err)))
+        except _LineError as err:
+            problems.append(Problem(number, err.fault, err.column, err.value))
             continue
         last = entry.address + (1 if entry.codec in _WORDS else 0)
         key = (entry.holding, entry.address)
         if not FORBIDDEN.isdisjoint(range(entry.address, last + 1)):
-            dropped.append((number, f"register {entry.address} must never be touched"))
+            dropped.append(Problem(number, Fault.FORBIDDEN, _REGISTER, str(entry.address)))
         elif key in found:
-            dropped.append((number, f"register {entry.address} is listed already"))
+            dropped.append(Problem(number, Fault.REPEATED, _REGISTER, str(entry.address)))
         else:
             found[key] = entry
     if not found and not problems:
-        problems.append((1, "there is no list of registers in this file"))
+        problems.append(Problem(1, Fault.EMPTY))
     if problems:
         raise ExportError(problems[:_MOST_PROBLEMS])
     return PumpMap(entries=tuple(found[key] for key in sorted(found)), dropped=tuple(dropped))
@@ -171,30 +203,36 @@ def _separator(line: str) -> str:
     return next((mark for mark in ("\t", ";") if mark in line), ",")
 
 
+class _LineError(Exception):
+    def __init__(self, fault: Fault, column: str = "", value: str = "") -> None:
+        super().__init__()
+        self.fault, self.column, self.value = fault, column, value
+
+
 def _entry(cells: list[str]) -> Entry:
-    """Return the entry of a line. Raises ``ValueError`` with the reason."""
+    """Return the entry of a line. Raises :class:`_LineError`."""
     if len(cells) < _COLUMNS:
-        raise ValueError(f"{len(cells)} columns where {_COLUMNS} are needed")
+        raise _LineError(Fault.COLUMNS)
     title, table, address, factor, unit, size, low, high = cells[:_COLUMNS]
     if table not in _TABLES:
-        raise ValueError(f"unknown register type {table!r}")
+        raise _LineError(Fault.VALUE, "Register type", table)
     codec = _SIZES.get(size.lower())
     if codec is None:
-        raise ValueError(f"unknown size of variable {size!r}")
-    place = _integer("register", address)
+        raise _LineError(Fault.VALUE, "Size of variable", size)
+    place = _integer(_REGISTER, address)
     last = 0xFFFF - (1 if codec in _WORDS else 0)
     if not 0 <= place <= last:
-        raise ValueError(f"register {place} does not exist")
-    divisor = _integer("division factor", factor)
+        raise _LineError(Fault.VALUE, _REGISTER, address)
+    divisor = _integer("Division factor", factor)
     if divisor < 1:
-        raise ValueError(f"division factor {divisor} is below 1")
+        raise _LineError(Fault.VALUE, "Division factor", factor)
     return Entry(
         _TABLES[table],
         place,
         codec,
         divisor,
-        _integer("min value", low),
-        _integer("max value", high),
+        _integer("Min value", low),
+        _integer("Max value", high),
         unit.replace(" ", ""),
         title,
     )
@@ -204,4 +242,4 @@ def _integer(column: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"{column} {text!r} is not a whole number") from None
+        raise _LineError(Fault.VALUE, column, text) from None

@@ -43,6 +43,15 @@ MODELS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The models whose lists are known; as a feature of a layout: what the machine may be."""
 
+TYPES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        slug: (name, model)
+        for model, names in MODELS.items()
+        for slug, name in zip(model.split("_"), names.split(", "), strict=True)
+    }
+)
+"""What an owner reads on the machine: its name, and the model whose list it has."""
+
 EVERY: Final = frozenset(MODELS)
 GROUND: Final = frozenset({"s1155_s1255", "s1156_s1256"})
 EXHAUST: Final = frozenset({"s735"})
@@ -53,6 +62,9 @@ AIR: Final = EVERY - INTERNAL
 
 PROBED: Final = "probed"
 """A feature: the keys among the features are those that answered."""
+
+LISTED: Final = ("input_register", "holding_register")
+"""Names of points that only an imported list knows; its title is a placeholder."""
 
 SYSTEMS: Final = "abcdefgh"
 """Climate systems 1 to 8, as circuits."""
@@ -1364,6 +1376,6 @@ def _unknown(entry: Entry) -> Register:
     )
     return row.register(
         SENTINELS,
-        name=f"{kind}_register",
+        name=LISTED[entry.holding],
         placeholders={"title": entry.title, "address": str(entry.address)},
     )

@@ -33,10 +33,10 @@ from .fields import (
     ZONES,
     choice,
 )
-from .history import HistorySteps
+from .nibe import CONF_LIST, NibeSteps
 
 
-class MachineSteps(HistorySteps):
+class MachineSteps(NibeSteps):
     """Show what was found; the owner confirms it."""
 
     async def async_step_different_machine(
@@ -60,12 +60,18 @@ class MachineSteps(HistorySteps):
             if asks_identity and (error := self._identity_error(user_input[CONF_IDENTITY])):
                 errors[CONF_IDENTITY] = error
             else:
+                # an upload can be read only once, so it comes last
+                errors = await self._async_take_list(user_input)
+            if not errors:
                 self._data |= self._confirmed(user_input)
                 if asks_identity:
                     self._data[CONF_IDENTITY] = user_input[CONF_IDENTITY]
                 if not changing:
                     self._options[CONF_ALLOW_CONTROL] = user_input[CONF_ALLOW_CONTROL]
+                if self._list is not None:
+                    return await self.async_step_nibe_list()
                 return await self.async_step_history()
+            user_input = {key: user_input[key] for key in user_input if key != CONF_LIST}
         layout = self._current_layout() if changing else self._found.layout
         fields: dict[vol.Marker, Any] = {}
         if asks_identity:
@@ -79,6 +85,8 @@ class MachineSteps(HistorySteps):
             fields[vol.Optional(CONF_ZONES, default=list(layout.zones))] = choice(
                 ZONES, "zone", multiple=True
             )
+        if family_key == "nibe":
+            fields |= self._nibe_fields()
         if not changing:
             fields[vol.Required(CONF_ALLOW_CONTROL, default=True)] = BooleanSelector()
         return self.async_show_form(
@@ -110,12 +118,15 @@ class MachineSteps(HistorySteps):
     def _confirmed(self, user_input: Mapping[str, Any]) -> dict[str, Any]:
         """Return the entry data of the machine that was found, with the parts chosen."""
         assert self._found is not None
-        rooms = dict(self._found.layout.zones)
+        found = self._found
+        if self._data[CONF_FAMILY] == "nibe":
+            found = self._as_nibe(found, user_input)
+        rooms = dict(found.layout.zones)
         if self.source == SOURCE_RECONFIGURE:
             rooms = {**self._current_layout().zones, **rooms}
         chosen = set(user_input.get(CONF_ZONES, ()))
         layout = replace(
-            self._found.layout,
+            found.layout,
             circuits=tuple(sorted(user_input.get(CONF_CIRCUITS, ()))),
             zones={
                 zone: tuple(rooms.get(zone, ROOMS_OF_UNSEEN_ZONE))
@@ -125,11 +136,11 @@ class MachineSteps(HistorySteps):
         )
         return {
             CONF_LAYOUT: layout.to_json(),
-            CONF_FINGERPRINT: fingerprint(self._found),
+            CONF_FINGERPRINT: fingerprint(found),
             # a label of its series: what knows brands better must not begin new ones
-            CONF_MANUFACTURER: self._data.get(CONF_MANUFACTURER, self._found.manufacturer),
-            CONF_MODEL: self._found.model,
-            CONF_FIRMWARE: self._found.firmware,
+            CONF_MANUFACTURER: self._data.get(CONF_MANUFACTURER, found.manufacturer),
+            CONF_MODEL: found.model,
+            CONF_FIRMWARE: found.firmware,
         }
 
     def _identities(self) -> set[str]:
@@ -157,7 +168,7 @@ class MachineSteps(HistorySteps):
         """Return what was found, for the descriptions."""
         assert self._found is not None
         layout = self._found.layout
-        return {
+        return self._list_placeholders() | {
             "manufacturer": self._found.manufacturer,
             "model": self._found.model,
             "firmware": self._found.firmware or "–",
