@@ -45,13 +45,20 @@ def test_any_period_from_a_second_to_an_hour(period: float) -> None:
         assert verdict.progress == 1
 
 
-def test_learning_takes_four_days_whatever_the_period() -> None:
-    for period in (60.0, 600.0):
+def test_learning_takes_weeks_whatever_the_period() -> None:
+    for period in (120.0, 600.0):
         detector, house = Detector(SIGNALS), House(period=period, gaps=False)
         for sample in house.days(2):
             verdict = detector.observe(*sample)
         assert verdict.state == "learning"
-        assert verdict.progress == pytest.approx(0.5, abs=0.02)
+        told = detector.warm_ups
+        assert told["frozen"] == told["range"] == 1
+        assert told["flatline"] == pytest.approx(0.5, abs=0.02)
+        assert told["slow"] == pytest.approx(2 / 24, abs=0.01)
+        assert verdict.progress == pytest.approx(sum(told.values()) / len(told), abs=0.02)
+    for sample in house.days(23):
+        verdict = detector.observe(*sample)
+    assert (verdict.state, verdict.progress) == ("normal", 1)
 
 
 def test_frozen_device_is_not_judged_before_it_was_learned() -> None:

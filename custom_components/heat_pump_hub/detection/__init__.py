@@ -6,8 +6,20 @@ Importing this package does not import River. Whoever owns an event loop runs
 
 from .detector import Detector, Feedback
 from .generic import GenericScorer
+from .known import EVENTS, Event
 from .river_parts import load
 from .signals import Signal
 from .verdict import Reason, State, Verdict
 
-__all__ = ["Detector", "Feedback", "GenericScorer", "Reason", "Signal", "State", "Verdict", "load"]
+__all__ = [
+    "EVENTS",
+    "Detector",
+    "Event",
+    "Feedback",
+    "GenericScorer",
+    "Reason",
+    "Signal",
+    "State",
+    "Verdict",
+    "load",
+]

@@ -38,7 +38,7 @@ def suspect_of(model: Model, signals: Mapping[str, Signal]) -> str | None:
     inputs, known = model.inputs
     grid = np.geomspace(0.03, 100.0, 40)
     sizes_of_error = np.concatenate((grid, -grid))[:, None]
-    spread = model.scale(model.last[1])
+    spread = model.scale(model.last[1], lasting=not quick)
     observed = model.last[0]
     scores: list[tuple[float, str]] = []
     for index, key in enumerate(model.signals):
@@ -89,7 +89,7 @@ def _with_derived(model: Model, key: str, shift: Array, observed: Array) -> Arra
 
 _SIGNATURES: Final[dict[str, dict[str, float]]] = {
     "refrigerant_loss": {
-        "thermal_power": -1, "cop": -1, "superheat": 1, "expansion_valve_position": 1,
+        "thermal_power": -1, "cop": -1, "cop_low": 1, "superheat": 1, "expansion_valve_position": 1,
         "source_gap": 1, "evaporation_temperature": -1, "hot_gas_temperature": 1,
         "condenser_gap": -1, "low_pressure": -1,
     },
@@ -108,7 +108,9 @@ _SIGNATURES: Final[dict[str, dict[str, float]]] = {
         "cop": -1, "low_pressure": 1, "source_gap": -1,
     },
     "heater": {"heater_run": 3},
-    "tank": {"dhw_cooling": 3, "dhw_runs": 2, "dhw_balance": 2},
+    "tank": {
+        "dhw_cooling": 3, "tank_loss": 3, "dhw_runs": 2, "dhw_balance": 2, "dhw_energy": 2,
+    },
     "control": {"starts_3h": 2, "starts_24h": 2, "cycle_length": 2},
 }  # fmt: skip
 """Which way relations and events move: never a diagnosis."""

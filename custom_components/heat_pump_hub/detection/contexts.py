@@ -63,7 +63,7 @@ class Clock:
     """
 
     __slots__ = (
-        "_period", "idle_since", "last", "learned", "learned_on", "now", "on", "patience",
+        "_period", "elapsed", "idle_since", "last", "learned", "learned_on", "now", "on", "patience",
         "running",
     )  # fmt: skip
 
@@ -71,6 +71,8 @@ class Clock:
         """Start at 0, knowing nothing."""
         self.now = self.on = self.learned = self.learned_on = 0
         self.last: int | None = None
+        self.elapsed = 0
+        """ms from the sample before to this one by the wall clock, gaps and all."""
         self.running: bool | None = None
         self.idle_since: int | None = None
         self.patience = _SHORTEST_GAP
@@ -84,7 +86,7 @@ class Clock:
         last, self.last = self.last, stamp
         if last is None:
             return True
-        step = stamp - last
+        step = self.elapsed = stamp - last
         if step <= 0:
             return False
         gap = step > self.patience

@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from . import monitors, state
 from .contexts import MINUTE, Clock, Values, compressor_runs
+from .known import EVENTS, LEARNED_AT_ONCE, Event
 from .latches import Latch, family, reasons
-from .monitors import FLATLINE, FROZEN, PATIENCE, RANGE, Finding
+from .monitors import (
+    FAST_WARM_UP,
+    FLATLINE,
+    FROZEN,
+    JUMP_WARM_UP,
+    PATIENCE,
+    RANGE,
+    SLOW_WARM_UP,
+    SPIKE_WARM_UP,
+    Finding,
+)
 from .river_parts import load
 from .signals import Signal
 from .tracks import Rest, Track
@@ -55,6 +66,7 @@ class Detector:
         self._alarm = False
         self._paused = False
         self._time: datetime | None = None
+        self._progressed: tuple[int, float] | None = None
 
     def _make_learned(self) -> Learned:
         # numpy, like River, is not to be imported together with this module.
@@ -134,6 +146,72 @@ class Detector:
         self._learned.feedback(feedback)
         self._alarm = bool(self._latches) or self._learned.alarming
 
+    def note(self, time: datetime, event: Event) -> None:
+        """Take note of an event that somebody knows of; what it explains is not alarmed about.
+
+        ``setting``: somebody changed one (12 h); ``holiday`` until ``holiday_end`` (60 days
+        at most); ``power_cut`` (6 h); ``firmware``: signals may mean something else (7
+        days, learned at once); ``commissioning``: nothing is usual yet (14 days). New
+        values of the setpoints among the signals are noticed without being told. Values
+        out of range and a frozen device are never explained. Raises ``ValueError`` for
+        another event, or if the time has no zone.
+        """
+        if event not in EVENTS:
+            msg = f"Not an event: {event!r}"
+            raise ValueError(msg)
+        if time.tzinfo is None:
+            msg = "The time of an event needs a time zone"
+            raise ValueError(msg)
+        late = 0
+        if self._clock.last is not None:
+            late = max(0, self._clock.last - int(time.timestamp() * 1000))
+        self._learned.known.note(event, self._clock.now, late)
+
+    def explain(self, relations: Iterable[str] | None = None) -> dict[str, Any]:
+        """Return the numbers behind the verdict, as JSON: see :mod:`.explanation`.
+
+        ``relations`` are names of those whose points are wanted, by default of those
+        that deviate most. Points are of the last two days of running, and of this
+        process only: a restart begins them anew.
+        """
+        from .explanation import explanation
+
+        return explanation(self.verdict, self._learned, self.warm_ups, self._time, relations)
+
+    @property
+    def source_kind(self) -> Literal["air", "ground"] | None:
+        """What heat is taken from, as far as it shows: ``None`` before anybody can know."""
+        return self._learned.source_kind
+
+    @property
+    def warm_ups(self) -> dict[str, float]:
+        """How far each kind of monitor has learned, 0..1."""
+        clock = self._clock
+        steps, window = self._learned.steps, self._learned.window
+        watched = clock.learned / MINUTE
+        modelled = max(model.learned for model in window.models.values())
+        gauges = self._learned.events.aged_days
+        found = {
+            "range": 1.0,
+            "frozen": (clock.learned - self._device.born) / monitors.FROZEN_WARM_UP,
+            "flatline": watched / (monitors.WARM_UP / MINUTE),
+            "spike": steps.learned / SPIKE_WARM_UP,
+            "jump": steps.learned / JUMP_WARM_UP,
+            "cycle": gauges / 8.0,
+            "tank": gauges / 15.0,
+            "fast": modelled / FAST_WARM_UP,
+            "slow": modelled / SLOW_WARM_UP,
+        }
+        return {name: max(0.0, min(1.0, value)) for name, value in found.items()}
+
+    def pause(self) -> None:
+        """Learn nothing and judge nothing until :meth:`resume`."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`; what came between is a gap."""
+        self.paused = False
+
     @property
     def paused(self) -> bool:
         """Whether nothing is learned and nothing is judged; alarms are kept meanwhile."""
@@ -156,7 +234,13 @@ class Detector:
         clock = self._clock
         return {
             "schema": state.SCHEMA,
-            "clock": state.seal({**clock.to_json(), "paused": self._paused}),
+            "clock": state.seal(
+                {
+                    **clock.to_json(),
+                    "paused": self._paused,
+                    "progress": list(self._progressed or ()),
+                }
+            ),
             "device": state.seal(self._device.to_json(clock)),
             "signals": {track.key: state.seal(track.to_json(clock)) for track in self._tracks},
             "latches": [state.seal(latch.to_json(clock)) for latch in self._latches.values()],
@@ -180,10 +264,13 @@ class Detector:
             part = state.unseal(saved.get("clock"))
             paused = state.flag(part, "paused")
             clock = Clock.from_json(part)
+            progress = state.numbers(part, "progress", (0, 2)) if "progress" in part else []
         except state.DamagedError:
             clock = Clock()
         else:
             self._paused = paused
+            if progress:
+                self._progressed = (int(progress[0]), progress[1])
         self._clock = clock
         self._device = Rest(clock)
         try:
@@ -233,6 +320,15 @@ class Detector:
             for track in self._tracks:
                 track.restart(clock)
 
+    def _explained(self, finding: Finding) -> bool:
+        known = self._learned.known
+        event = known.explains(finding.monitor, self._clock.now) if known.until else None
+        if event in LEARNED_AT_ONCE:
+            track = self._by_key[finding.key]
+            track.longest.learn(self._clock.now - track.start)
+            track.longest_on.learn(self._clock.on - track.start_on)
+        return event is not None
+
     def _rest_of(self, latch: Latch) -> Rest:
         return self._by_key[latch.key] if latch.key else self._device
 
@@ -279,6 +375,8 @@ class Detector:
                 continue
             ratios[word] = max(ratios[word], finding.ratio)
             if finding.ratio >= 1 and (latch is None or latch.over):
+                if self._explained(finding):
+                    continue
                 rest = self._by_key[finding.key] if finding.key else self._device
                 assert self._time is not None
                 self._latches[word, finding.key] = Latch.of(finding, rest, clock, self._time)
@@ -299,19 +397,36 @@ class Detector:
         for ratio in ratios.values():
             if ratio > 0:
                 quiet *= 1.0 - 1.0 / (1.0 + math.exp(-_STEEPNESS * (min(ratio, _CERTAIN) - 1.0)))
-        progress = min(1.0, self._clock.learned / monitors.WARM_UP)
+        progress = self._progress()
         mode: State = "learning" if progress < 1 else "normal"
         if self._paused:
             mode, alarm = "paused", False
         elif alarm:
             mode = "alarm"
+        reasons = self._reasons() if latches or self._learned.alarms else ()
         return Verdict(
             alarm=alarm,
             score=0.0 if self._paused else round(1.0 - quiet, 3),
             state=mode,
             progress=round(progress, 4),
-            reasons=self._reasons() if latches or self._learned.alarms else (),
+            reasons=reasons,
+            unanswered=bool(reasons),
+            since=min((reason.since for reason in reasons), default=None),
+            explained=self._learned.known.active(self._clock.now)
+            if self._learned.known.until
+            else (),
         )
+
+    def _progress(self) -> float:
+        """Work it out a few times an hour only; what is complete stays so."""
+        clock = self._clock
+        if self._progressed is None or clock.learned - self._progressed[0] >= 10 * MINUTE:
+            parts = self.warm_ups
+            progress = sum(parts.values()) / len(parts)
+            if clock.last is None:
+                return progress
+            self._progressed = (clock.learned, progress)
+        return self._progressed[1]
 
     def _reasons(self) -> tuple[Reason, ...]:
         present = tuple(track.key for track in self._tracks if track.value is not None)

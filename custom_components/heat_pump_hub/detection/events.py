@@ -54,10 +54,15 @@ def signals_of(name: str, known: frozenset[str]) -> tuple[str, ...]:
     return tuple(key for key in _MONITORS[name][1] if key in known)
 
 
+def unit_of_monitor(name: str) -> str:
+    """Return the unit of a monitor, or of one of its gauges."""
+    return _MONITORS[name.partition(":")[0]][0]
+
+
 def _make_gauges() -> dict[str, Gauge]:
     gauges = {
         "starts_3h": Gauge(1.4, 1.5, 8.0, 6),
-        "starts_24h": Gauge(1.4, 3.0, 30.0, 8),
+        "starts_24h": Gauge(1.8, 6.0, 36.0, 8),
         "cycle_length": Gauge(1.6, 0.0, 5.0, 8, 20),
         "flow_over:heating": Gauge(1.15, 3.0, 4.0, 6),
         "flow_over:dhw": Gauge(1.2, 3.0, 4.0, 8),
@@ -120,6 +125,11 @@ class Events:
         """The flow's last setpoint, and until when a lower one explains a hotter flow."""
         self._previous: str | None = None
         self._charge_mode = False
+
+    @property
+    def aged_days(self) -> float:
+        """For how many days the gauges have learned."""
+        return self.gauges["starts_24h"].age_days
 
     def gauges_of(self, name: str) -> list[Gauge]:
         """Return the gauges of a monitor."""

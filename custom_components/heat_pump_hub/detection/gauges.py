@@ -45,6 +45,11 @@ class Gauge:
         return max(self.margin * self.top + self.add, self.floor)
 
     @property
+    def age_days(self) -> float:
+        """For how long it has learned; counted for 55 days."""
+        return (self.elapsed + (len(self.blocks) - 1) * _BLOCK) / 1440.0
+
+    @property
     def warm(self) -> bool:
         """Whether enough was learned."""
         return (

@@ -2,27 +2,31 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
+from ..drivers.points import Kind
 from . import state
 from .alarms import Alarm
 from .blame import causes_of, suspect_of
 from .contexts import MINUTE, Clock, Values
+from .daily import DAILY, Daily, Day
 from .events import Event, Events, signals_of
 from .expectations import Expectations
+from .known import LEARNED_AT_ONCE, Known
 from .relations import MULTI, Deviation, Model
 from .signals import Signal, unit_of
-from .situation import Situation
+from .situation import HEATING, Situation
 from .steps import JUMP, SPIKE, Steps
 from .tracks import Track
 from .verdict import Reason
 
 _SHOWN: Final = 8
 """More reasons than this tell nobody more."""
+_SOURCE_WINDOWS: Final = 500
 _BLAME_AGAIN: Final = 30 * MINUTE
-_PARTS: Final = ("situation", "steps", "events", "window")
+_PARTS: Final = ("situation", "steps", "events", "daily", "window")
 
 
 class Learned:
@@ -37,8 +41,15 @@ class Learned:
         self.situation = Situation()
         self.steps = Steps(analog)
         self.events = Events()
+        self.daily = Daily()
         self.window = Expectations(analog)
         self._columns = np.array([self._place[key] for key in self.window.keys], dtype=np.intp)
+        self.known = Known()
+        self._setpoints = tuple(
+            signal.key
+            for signal in self._signals.values()
+            if signal.kind == Kind.SETPOINT and "flow_temperature" not in signal.key
+        )
         self.alarms: dict[tuple[str, str], Alarm] = {}
         self.ratios: dict[str, float] = {}
         self._then = 0
@@ -50,6 +61,7 @@ class Learned:
         self.situation.interrupt()
         self.steps.restart()
         self.events.interrupt()
+        self.daily.interrupt()
         self.window.discard()
         self._then = clock.now
 
@@ -72,7 +84,7 @@ class Learned:
         ratios = self.ratios
         ratios["step"] = 0.0
         stepped = self.steps.observe(
-            array, situation, minutes, clock.period / MINUTE, learning=learning
+            array, situation, clock.elapsed / MINUTE, clock.period / MINUTE, learning=learning
         )
         for name, index, ratio, observed, expected, tolerance in stepped:
             key = self.steps.keys[index]
@@ -82,9 +94,16 @@ class Learned:
                 name, key, (key,), suspect, ratio, ratio, observed, expected, tolerance,
                 unit_of(self._signals[key]) or "", time, clock,
             )  # fmt: skip
+        for key in self._setpoints:
+            self.known.watch(key, values, clock.now)
         if values:
             happened = self.events.observe(values, situation, minutes, running, learning=learning)
             self._take_events(happened, time, clock)
+            days = self.daily.observe(
+                values, situation, minutes, learning=learning,
+                explained=self.events.now < self.events.explained,
+            )  # fmt: skip
+            self._take_days(days, time, clock)
         model = self.window.observe(array[self._columns], situation, minutes, learning=learning)
         if model is not None:
             self._take_model(model, time, clock)
@@ -107,6 +126,10 @@ class Learned:
         if alarm is not None:
             alarm.refresh(made)
         if ratio >= 1 and (alarm is None or alarm.over):
+            if (event := self.known.explains(monitor, clock.now)) is not None:
+                if event in LEARNED_AT_ONCE:
+                    self._forgive(made, accept=True)
+                return
             made.accepted = self._known_already(made)
             self.alarms[monitor, key] = made
 
@@ -138,7 +161,17 @@ class Learned:
                 )  # fmt: skip
         self.ratios["event"] = worst
 
+    def _take_days(self, days: list[Day], time: datetime, clock: Clock) -> None:
+        for day in days:
+            unit, signals = DAILY[day.name]
+            self._raise(
+                day.name, day.gauge, tuple(key for key in signals if key in self._known), None,
+                day.ratio, day.ratio, day.observed, day.expected, day.limit, unit, time, clock,
+                ",".join(causes_of([(day.name, day.ratio)])),
+            )  # fmt: skip
+
     def _take_model(self, model: Model, time: datetime, clock: Clock) -> None:
+        model.remember(time)
         worst = 0.0
         heard: set[tuple[str, str]] = set()
         loud: list[Deviation] = []
@@ -212,6 +245,19 @@ class Learned:
         return list(causes_of(moved))
 
     @property
+    def signals(self) -> Mapping[str, Signal]:
+        """The signals by their keys."""
+        return self._signals
+
+    @property
+    def source_kind(self) -> Literal["air", "ground"] | None:
+        """What heat is taken from: it defrosts, or the source follows the weather or does not."""
+        if self.situation.air:
+            return "air"
+        model = self.window.models[HEATING]
+        return model.source_kind if model.windows >= _SOURCE_WINDOWS else None
+
+    @property
     def alarming(self) -> bool:
         """Whether an alarm stands that was not accepted."""
         return any(not alarm.accepted for alarm in self.alarms.values())
@@ -229,20 +275,25 @@ class Learned:
             if feedback == "confirmed":
                 alarm.confirmed, alarm.accepted = True, False
                 continue
-            if alarm.monitor in (SPIKE, JUMP):
-                if feedback == "normal":
-                    self.steps.accept(alarm.key, alarm.observed)
-                continue
-            gauges = self.events.gauges_of(alarm.monitor)
-            context, _, name = alarm.key.partition(":")
-            model = self.window.models.get(context)
-            if gauges:
-                for gauge in gauges if feedback == "normal" else ():
-                    gauge.accept(alarm.observed)
-            elif model is not None:
-                model.forget(alarm.monitor, name, accept=feedback == "normal")
+            self._forgive(alarm, accept=feedback == "normal")
         if feedback != "confirmed":
             self.alarms.clear()
+
+    def _forgive(self, alarm: Alarm, *, accept: bool) -> None:
+        """Start anew what raised an alarm, after counting it as normal if ``accept``."""
+        context, _, name = alarm.key.partition(":")
+        model = self.window.models.get(context)
+        if alarm.monitor in (SPIKE, JUMP):
+            if accept:
+                self.steps.accept(alarm.key, alarm.observed)
+        elif norm := self.daily.norms.get(alarm.key):
+            if accept:
+                norm.accept()
+        elif gauges := self.events.gauges_of(alarm.monitor):
+            for gauge in gauges if accept else ():
+                gauge.accept(alarm.observed)
+        elif model is not None:
+            model.forget(alarm.monitor, name, accept=accept)
 
     def to_json(self, clock: Clock) -> dict[str, Any]:
         """Return the parts that :meth:`restore` takes."""
@@ -252,6 +303,7 @@ class Learned:
                 name: state.seal(model.to_json()) for name, model in self.window.models.items()
             },
             "alarms": [state.seal(alarm.to_json(clock.now)) for alarm in self.alarms.values()],
+            "known": state.seal(self.known.to_json(clock.now)),
             "ratios": state.seal(dict(self.ratios)),
             "blamed": state.seal({name: clock.now - at for name, at in self._blamed.items()}),
         }
@@ -261,6 +313,8 @@ class Learned:
             self.situation = Situation()
         elif name == "events":
             self.events = Events()
+        elif name == "daily":
+            self.daily = Daily()
         elif name == "steps":
             self.steps = Steps([self._signals[key] for key in self.steps.keys])
         else:
@@ -284,6 +338,12 @@ class Learned:
                 )
             except state.DamagedError:
                 self.window.models[name] = Model(name, model.relations, model.signals)
+        try:
+            known = Known()
+            known.restore(state.unseal(saved.get("known")), clock.now)
+            self.known = known
+        except state.DamagedError:
+            self.known = Known()
         alarms = saved.get("alarms")
         for item in alarms if isinstance(alarms, list) else ():
             try:

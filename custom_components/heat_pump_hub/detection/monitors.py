@@ -18,8 +18,13 @@ FLATLINE_RUNNING: Final = "flatline_running"
 FROZEN: Final = "frozen"
 
 WARM_UP: Final = 4 * DAY
-"""Of the slowest monitor (flatline); frozen takes 1.5 days, range none."""
+"""Of flatline; frozen takes 1.5 days, range none."""
 FROZEN_WARM_UP: Final = 36 * HOUR
+SPIKE_WARM_UP: Final = 4 * 1440.0
+"""Minutes, as the next ones."""
+JUMP_WARM_UP: Final = 8 * 1440.0
+FAST_WARM_UP: Final = 16 * 1440.0
+SLOW_WARM_UP: Final = 24 * 1440.0
 
 _RANGE_HOLD: Final = 5 * MINUTE
 _MARGIN: Final = 3.2
@@ -72,13 +77,14 @@ def flatline(track: Track, clock: Clock) -> Finding | None:
     """Watch a sensor for not having changed far longer than it was ever seen to.
 
     Counted at all times (floor 8 h) and while the compressor runs (floor 75 min).
-    Not watched: actuators, derived values, currents and what the owner feeds in; powers
+    Not watched: what knows less than five values, actuators, derived values, currents and what the owner feeds in; powers
     and flows only while the compressor runs.
     """
     if (
         track.role is Role.PASSIVE
         or track.outside is not None
         or track.changes < _CHANGES
+        or track.coarse
         or track.absent(clock) > clock.patience
         or (exposure := clock.learned - track.born) < WARM_UP
     ):

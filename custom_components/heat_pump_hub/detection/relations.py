@@ -7,8 +7,9 @@ signals are part of. River's ``EwaCovariance`` keeps the matrix.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 import math
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -26,8 +27,10 @@ from .basis import (
     quantities_of,
 )
 from .ceilings import Ceilings
+from .monitors import FAST_WARM_UP, SLOW_WARM_UP
 from .river_parts import Moments
 from .situation import COOLING, DHW, HEATING
+from .trails import Trail
 
 CONTEXTS: Final = (HEATING, DHW, COOLING)
 WINDOW: Final = 5.0
@@ -37,8 +40,6 @@ _MEMORY: Final = 4000
 _SPREAD_MEMORY: Final = 2000
 _LEAST: Final = 80
 """Windows before a relation is judged."""
-_FAST_WARM_UP: Final = 16 * 1440.0
-_SLOW_WARM_UP: Final = 24 * 1440.0
 _REFIT: Final = 24
 _GIVEN_UP: Final = 1500
 SLOW_CLIP: Final = 4.0
@@ -49,12 +50,16 @@ _SLOW_MINUTES: Final = {HEATING: 600.0, DHW: 125.0, COOLING: 600.0}
 _FAST_KEEP: Final = 0.55
 _HOLD: Final = 15.0
 _RELATIVE: Final = {
-    "high_pressure": 0.02, "low_pressure": 0.02, "electrical_power": 0.012,
-    "thermal_power": 0.012,
+    "high_pressure": 0.02, "low_pressure": 0.02, "electrical_power": 0.02,
+    "thermal_power": 0.02, "cop": 0.02, "flow_rate": 0.01, "fan_speed": 0.03, "expansion_valve_position": 0.03,
+    "circulation_pump_speed": 0.03, "supply_current": 0.02,
 }  # fmt: skip
 _FROST: Final = ("evaporation_temperature", "suction_gas_temperature", "low_pressure")
 _FROST_LEAST: Final = 1.5
 """What an air source's evaporator varies by with the weather's humidity, K."""
+_FROST_RELATIVE: Final = 0.04
+_FROST_POWERS: Final = ("thermal_power", "cop", "electrical_power", "supply_current")
+"""What an air source gives and takes varies with its frost by such a share."""
 _TIED: Final = 0.1
 """A gap whose parts vary together: the rest is so small a share of the larger variance."""
 
@@ -79,6 +84,15 @@ def _least(relation: Relation) -> float:
         return 0.3
     if relation.plus.endswith("temperature") or relation.plus == "superheat":
         return 0.1
+    return 0.02
+
+
+def _lasting(relation: Relation) -> float:
+    """Return the same of what lasts for days, and would be of no interest below."""
+    if "hot_gas" in relation.plus:
+        return 0.8
+    if relation.plus.endswith("temperature") or relation.plus == "superheat":
+        return 0.25
     return 0.02
 
 
@@ -114,6 +128,8 @@ class Model:
             ["dhw_temperature" in one.signals and context != DHW for one in relations], dtype=bool
         )
         self._least: Array = np.array([_least(one) for one in relations])
+        self._lasting: Array = np.array([_lasting(one) for one in relations])
+        self._powers: Array = np.array([one.plus in _FROST_POWERS for one in relations], dtype=bool)
         self._relative: Array = np.array([_RELATIVE.get(one.plus, 0.0075) for one in relations])
         self._frosts: Array = np.array(
             [one.plus in _FROST or one.minus in _FROST for one in relations]
@@ -147,6 +163,10 @@ class Model:
         """Observed, expected and z of the last window that was judged."""
         self.inputs: tuple[Array, list[float]] | None = None
         self.novel = False
+        self._width = 1.0
+        """What a straight line misses grows with the distance from the middle."""
+        self._airy = False
+        self.trail = Trail()
         self._whitening: Array | None = None
         self._center: Array = np.zeros(FEATURES)
         self._deviation: Array = np.ones(FEATURES)
@@ -258,7 +278,7 @@ class Model:
         return bool((-below > margin).any() or (above > margin).any())
 
     def _novel(self, inputs: Array, known: Array, *, learning: bool) -> bool:
-        """Judge whether the situation is outside what was learned."""
+        """Judge whether the situation is outside what was learned, and how far from its middle."""
         if self._whitening is None or self.windows % _REFIT == 0:
             use = np.array(columns(frozenset(), self._present()))
             mean, second = self.moments.raw
@@ -274,7 +294,8 @@ class Model:
         outside = self._outside(known, learning=learning)
         x = (inputs[self._columns] - self._center) / self._deviation
         leverage = float(x @ self._whitening @ x)
-        return outside or leverage > _GATE * len(self._columns)
+        self._width = max(1.0, leverage / len(self._columns))
+        return outside or self._width > _GATE
 
     def _judge(
         self, inputs: Array, known: Array, mean: Array, there: Array, minutes: float,
@@ -286,10 +307,11 @@ class Model:
         expected = self.level + self.slope @ inputs
         residual = np.where(whole, observed - expected, 0.0)
         spread = self.scale(expected)
-        z = residual / spread
         self.novel = self._novel(inputs, known, learning=learning)
+        z = residual / (spread * self._width)
         mature = self.seen >= _LEAST
-        clipped = np.clip(z, -SLOW_CLIP, SLOW_CLIP)
+        lasting = residual / (np.maximum(spread, self._lasting) * self._width)
+        clipped = np.clip(lasting, -SLOW_CLIP, SLOW_CLIP)
         if learning:
             self.seen += whole
             gain = 1.0 / np.clip(self.seen, 1.0, _SPREAD_MEMORY)
@@ -303,7 +325,7 @@ class Model:
                 relation = self.relations[row]
                 if relation.minus is None:
                     index = FEATURES + self.signals.index(relation.plus)
-                    vector[index] = expected[row] + clipped[row] * spread[row]
+                    vector[index] = expected[row] + SLOW_CLIP * np.sign(z[row]) * spread[row]
         if self.novel:
             return False
         use = whole & mature
@@ -328,12 +350,27 @@ class Model:
 
     def defrosts(self) -> None:
         """Take note that the source is air: frost comes and goes unseen."""
+        if self._airy:
+            return
+        self._airy = True
         self._least = np.where(self._frosts, np.maximum(self._least, _FROST_LEAST), self._least)
+        self._relative = np.where(
+            self._powers, np.maximum(self._relative, _FROST_RELATIVE), self._relative
+        )
 
-    def scale(self, expected: Array) -> Array:
+    def scale(self, expected: Array, *, lasting: bool = False) -> Array:
         """Return what counts as one: the usual spread, or the least that means anything."""
         least: Array = np.maximum(self._least, self._relative * np.abs(expected))
+        if lasting:
+            least = np.maximum(least, self._lasting)
         return np.maximum(self.spread, least)
+
+    def remember(self, time: datetime) -> None:
+        """Keep the last window for plots."""
+        if self.last is not None:
+            observed, expected, _ = self.last
+            tolerance = self.slow_limit.threshold * self.scale(expected, lasting=True)
+            self.trail.add(time, observed, expected, tolerance)
 
     def age(self, minutes: float) -> None:
         """Let the thresholds age by minutes learned in any context."""
@@ -343,7 +380,7 @@ class Model:
 
     def deviations(self) -> Iterable[Deviation]:
         """Yield what deviates, with ratios to the thresholds."""
-        if self.last is None or self.learned < _FAST_WARM_UP:
+        if self.last is None or self.learned < FAST_WARM_UP:
             return
         observed, expected, _ = self.last
         usable = self.usable
@@ -353,25 +390,26 @@ class Model:
         silent = self.slow_limit.top > 2.6
         slow = np.where(usable & ~silent, np.abs(self.slow) / self.slow_limit.threshold, 0.0)
         multi = self.multi / float(self.multi_limit.threshold[0])
-        if self.learned < _SLOW_WARM_UP:
+        if self.learned < SLOW_WARM_UP:
             slow[:] = 0.0
             multi = 0.0
-        for monitor, ratios, signed, limit in (
-            (FAST, fast, self.fast, self.fast_limit),
-            (SLOW, slow, self.slow, self.slow_limit),
+        lasting = np.maximum(spread, self._lasting)
+        for monitor, ratios, signed, limit, unit in (
+            (FAST, fast, self.fast, self.fast_limit, spread),
+            (SLOW, slow, self.slow, self.slow_limit, lasting),
         ):
             for row in np.flatnonzero(ratios >= 0.5).tolist():
                 yield Deviation(
                     monitor, self.context, row, float(ratios[row]), float(signed[row]),
                     float(observed[row]), float(expected[row]),
-                    float(limit.threshold[row] * spread[row]),
+                    float(limit.threshold[row] * unit[row]),
                 )  # fmt: skip
         if multi >= 0.5:
             rows = np.argsort(np.where(usable, -np.abs(self.slow), 0.0))
             row = int(rows[0])
             yield Deviation(
                 MULTI, self.context, row, multi, self.multi, float(observed[row]),
-                float(expected[row]), float(self.multi_limit.threshold[0] * spread[row]),
+                float(expected[row]), float(self.multi_limit.threshold[0] * lasting[row]),
             )  # fmt: skip
 
     def forget(self, monitor: str, name: str, *, accept: bool) -> None:
@@ -397,6 +435,23 @@ class Model:
         largest = (self._magnitude * variance).max(axis=1, initial=0.0)
         tied = ~self._loose | (self.spread**2 < _TIED * largest)
         self.usable = ~self._away & tied & (self.seen >= 2 * _LEAST)
+
+    @property
+    def source_kind(self) -> Literal["air", "ground"] | None:
+        """Whether the source's temperature follows the weather; ``None`` if nothing says."""
+        places = [self.signals.index(key) for key in (OUTDOOR, SOURCE) if key in self.signals]
+        if len(places) < 2:
+            return None
+        rows = np.array([FEATURES + place for place in places])
+        mean, second = self.moments.raw
+        weights = self.moments.weights[rows]
+        if (weights < 0.5).any():
+            return None
+        cov = second[np.ix_(rows, rows)] / weights.min()
+        cov = cov - np.outer(mean[rows] / weights, mean[rows] / weights)
+        if cov[0, 0] < 4.0:
+            return None
+        return "air" if cov[0, 1] > 0.5 * cov[0, 0] else "ground"
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`restore` needs."""

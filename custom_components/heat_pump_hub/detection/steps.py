@@ -7,6 +7,7 @@ import numpy as np
 
 from . import state
 from .arrays import Array, pack, unpack
+from .monitors import JUMP_WARM_UP, SPIKE_WARM_UP
 from .signals import Role, Signal, role_of, unit_of
 from .situation import COOLING, DEFROST, DHW, HEATING, OFF, Situation
 
@@ -16,8 +17,6 @@ _MODES: Final = {OFF: 1, HEATING: 2, DHW: 3, DEFROST: 4, COOLING: 5}
 _ROWS: Final = 6
 _SETTLED: Final = 8.0
 _MARGIN: Final = 3.0
-_WARM_UP: Final = 4 * 1440.0
-_JUMP_WARM_UP: Final = 8 * 1440.0
 _EXPOSURE: Final = 120.0
 _LATE: Final = 1.6
 _SPREAD_SHARE: Final = 0.15
@@ -48,6 +47,9 @@ class Steps:
         self._spike_floor = np.array([floor[0] for floor in floors])
         self._jump_floor = np.array([floor[1] for floor in floors])
         self._spike_floor[~watched] = np.inf
+        # A window is opened, the sun comes out: rooms do step.
+        rooms = np.array(["room" in signal.key for signal in signals], dtype=bool)
+        self._jump_floor[rooms] *= 2.5
         self._jump_floor[~watched] = np.inf
         self.spikes = np.zeros((_ROWS, size))
         self.steps = np.zeros((_ROWS, size))
@@ -90,12 +92,12 @@ class Steps:
         spike[~(last * previous < 0)] = 0.0
         found: list[tuple[str, int, float, float, float, float]] = []
         warm = self.learned
-        if warm >= _WARM_UP and self.exposure[where] >= _EXPOSURE:
+        if warm >= SPIKE_WARM_UP and self.exposure[where] >= _EXPOSURE:
             for name, value, tops, floor in (
                 (SPIKE, spike, self.spikes, self._spike_floor),
                 (JUMP, size, self.steps, self._jump_floor),
             ):
-                if not (value >= floor).any() or (name == JUMP and warm < _JUMP_WARM_UP):
+                if not (value >= floor).any() or (name == JUMP and warm < JUMP_WARM_UP):
                     continue
                 limit = np.maximum(_MARGIN * tops[where], floor)
                 if name == SPIKE:

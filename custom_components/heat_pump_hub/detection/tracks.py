@@ -1,6 +1,7 @@
 """What is remembered of one signal: its value, how long it rested, and learned maxima."""
 
 from collections.abc import Mapping
+import math
 from typing import Any, Final, override
 
 from . import state
@@ -9,6 +10,7 @@ from .river_parts import Longest
 from .signals import Role, Signal, limits_of, role_of, sentinels_of
 
 _ABSURD: Final = 1e12
+_VALUES: Final = 4.5
 
 
 class Rest:
@@ -83,8 +85,9 @@ class Track(Rest):
     """One analog signal."""
 
     __slots__ = (
-        "born_on", "changes", "gone", "held", "high", "key", "longest_on", "low", "outside",
-        "plausible", "role", "sentinels", "signal", "start_on", "value", "wider",
+        "born_on", "changes", "finest", "gone", "held", "high", "highest", "key", "longest_on",
+        "low", "lowest", "outside", "plausible", "role", "sentinels", "signal", "start_on",
+        "value", "wider",
     )  # fmt: skip
 
     def __init__(self, signal: Signal, clock: Clock) -> None:
@@ -106,6 +109,9 @@ class Track(Rest):
         self.born_on = clock.learned_on
         self.changes = 0
         """How many rests were learned from."""
+        self.finest = math.inf
+        """The smallest step ever learned."""
+        self.lowest, self.highest = math.inf, -math.inf
         self.longest_on = Longest()
         self.outside: int | None = None
         """Since when it has been outside its limits."""
@@ -133,6 +139,11 @@ class Track(Rest):
         learning = learning and self.outside is None
         if learning:
             self.changes += 1
+            if before is not None:
+                step = abs(number - before)
+                self.finest = min(self.finest, step)
+            self.lowest = min(self.lowest, number)
+            self.highest = max(self.highest, number)
             if (run := clock.on - self.start_on) > self.longest_on.value:
                 self.longest_on.learn(run)
         self.end(clock, learning=learning)
@@ -159,6 +170,11 @@ class Track(Rest):
             self.plausible = True
         else:
             self.outside = clock.now
+
+    @property
+    def coarse(self) -> bool:
+        """Whether it knows few values, so that it rests for as long as it likes."""
+        return self.highest - self.lowest < _VALUES * self.finest
 
     def absent(self, clock: Clock) -> int:
         """Return for how many ms there has been no value; 0 if there is one."""
@@ -189,6 +205,7 @@ class Track(Rest):
             "run_on": clock.on - self.start_on,
             "exposure_on": clock.learned_on - self.born_on,
             "changes": self.changes,
+            "span": [self.finest, self.lowest, self.highest] if self.changes else [],
             "longest_on": self.longest_on.value,
             "outside": None if self.outside is None else clock.now - self.outside,
             "plausible": self.plausible,
@@ -206,6 +223,9 @@ class Track(Rest):
         self.start_on = clock.on - state.whole(part, "run_on")
         self.born_on = clock.learned_on - state.whole(part, "exposure_on")
         self.changes = state.whole(part, "changes")
+        span = state.numbers(part, "span", (0, 3))
+        if span:
+            self.finest, self.lowest, self.highest = span
         self.longest_on = Longest(state.whole(part, "longest_on"))
         outside = state.optional_whole(part, "outside")
         self.outside = None if outside is None else clock.now - outside

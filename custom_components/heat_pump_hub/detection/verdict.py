@@ -18,7 +18,9 @@ class Reason:
     expected; ``multi``: several together), or an event: ``starts_3h``, ``starts_24h``,
     ``cycle_length``, ``defrost_interval`` (both as number per hour), ``flow_over``,
     ``spread_over``, ``dhw_cooling`` (% of the excess temperature per hour),
-    ``dhw_runs``, ``dhw_heat_up``, ``dhw_balance``, ``heater_run``.
+    ``dhw_runs``, ``dhw_heat_up``, ``dhw_balance``, ``heater_run``, or a day's number:
+    ``tank_loss``, ``dhw_energy``, ``cop_low``, ``heat_need``; ``generic``: a signal of
+    unknown meaning left the range that it ever had.
     ``range`` gives ``observed``, ``expected`` (the nearest limit) and
     ``tolerance`` in the unit of the signal; ``flatline`` and ``frozen`` give
     minutes without a change: seen, longest ever learned, and how much longer than
@@ -53,6 +55,13 @@ class Verdict:
     """Probability of a fault, 0..1; 0.5 where a monitor alarms."""
     state: State
     progress: float
-    """0..1: how far the slowest monitor's warm-up is."""
+    """0..1: how far the warm-ups of all monitors are; 1 when the last is over."""
     reasons: tuple[Reason, ...] = ()
     """Strongest first. Those accepted without an answer stay, without alarm."""
+    unanswered: bool = False
+    """Something was alarmed about that the owner has not answered, whether it still
+    alarms or has been accepted: what a repair stands for."""
+    since: datetime | None = None
+    """When the oldest of the reasons began."""
+    explained: tuple[str, ...] = ()
+    """Known events that still explain what they explain."""

@@ -89,6 +89,8 @@ class Draws:
         """Plan the first day when it is first asked for; ``amount`` multiplies the litres."""
         self._rng = rng
         self._amount = amount
+        self.away = False
+        """Whether nobody is there to draw."""
         self._day = -1
         self._plan: list[tuple[float, float]] = []
 
@@ -101,7 +103,7 @@ class Draws:
         second = now.hour * 3600.0 + now.minute * 60.0 + now.second
         while self._plan and self._plan[0][1] <= second:
             self._plan.pop(0)
-        return 8.0 if self._plan and self._plan[0][0] <= second else 0.0
+        return 8.0 if not self.away and self._plan and self._plan[0][0] <= second else 0.0
 
     def _draw_plan(self) -> list[tuple[float, float]]:
         """Return start and end of every draw of a day, in seconds, in order."""

@@ -36,6 +36,8 @@ class Life:
         self._wanted = model.number("dhw_temperature_setpoint")
         self._airing = rng.uniform(0.0, 0.8)
         self._day = -1
+        self._open = 0.0
+        self._before = model.now
         self.lost = False
         """Whether nothing can be read: power cut, or a link that is down."""
 
@@ -53,7 +55,13 @@ class Life:
         if now.toordinal() != self._day and now.hour >= 8:
             self._day = now.toordinal()
             if self._rng.random() < self._airing and model.weather.temperature < 15:
-                model.building.room -= self._rng.uniform(0.5, 2.0)
+                self._open = self._rng.uniform(0.5, 2.0)
+        if self._open > 0.0:
+            # Cold air needs ten minutes to come in.
+            part = min(self._open, 0.003 * (now - self._before).total_seconds())
+            model.building.room -= part
+            self._open -= part
+        self._before = now
 
     def _power(self, now: datetime) -> None:
         model, rng = self._model, self._rng
@@ -100,10 +108,12 @@ class Life:
         if self._back is None and now >= self._holiday:
             self._back = now + timedelta(days=self._rng.uniform(3.0, 14.0))
             model.set("system_mode", "away")
+            model.draws.away = True
         elif self._back is not None and now >= self._back:
             self._back = None
             self._holiday = now + timedelta(days=self._rng.uniform(40.0, 120.0))
             model.set("system_mode", "automatic")
+            model.draws.away = False
 
     def _disinfect(self, now: datetime) -> None:
         if self._hot_since is None:
