@@ -89,6 +89,7 @@ OPTIONS = {
     "journal_days": 14,
     "history_everything": False,
 }
+REPORTS = {"reports": False, "report_format": "csv", "report_days": 30}
 
 
 class FakeHeatPump:
@@ -1160,7 +1161,7 @@ async def test_options(hass: HomeAssistant, setup_entry: AsyncMock) -> None:
     entry = idm_entry(hass)
     await hass.config_entries.async_setup(entry.entry_id)
     form = await hass.config_entries.options.async_init(entry.entry_id)
-    assert suggestions(form) == OPTIONS
+    assert suggestions(form) == OPTIONS | REPORTS
 
     chosen = {
         "interval": 10,
@@ -1170,10 +1171,13 @@ async def test_options(hass: HomeAssistant, setup_entry: AsyncMock) -> None:
         "history_everything": True,
         "journal_days": 30,
     }
-    result = await hass.config_entries.options.async_configure(form["flow_id"], chosen)
+    reports = {"reports": True, "report_format": "xlsx", "report_days": 365}
+    result = await hass.config_entries.options.async_configure(
+        form["flow_id"], chosen | {"daily_reports": reports}
+    )
     await hass.async_block_till_done()
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert entry.options == chosen
+    assert entry.options == chosen | reports
     assert isinstance(entry.options["interval"], int)
     assert isinstance(entry.options["journal_days"], int)
     assert setup_entry.await_count == 2
@@ -1210,7 +1214,7 @@ async def test_families_without_a_forerunner_are_not_asked_for_its_names(
     form = await hass.config_entries.options.async_init(entry.entry_id)
     assert "history_names" not in suggestions(form)
 
-    chosen = {key: OPTIONS[key] for key in suggestions(form)}
+    chosen = {key: OPTIONS[key] for key in suggestions(form) if key in OPTIONS}
     await hass.config_entries.options.async_configure(form["flow_id"], chosen)
     assert entry.options == OPTIONS
 

@@ -15,7 +15,7 @@ from homeassistant.setup import async_setup_component
 import pytest
 import yaml
 
-from custom_components.heat_pump_hub import SAFE_TIMEOUT, archive, const, whereabouts
+from custom_components.heat_pump_hub import SAFE_TIMEOUT, archive, const, reports, whereabouts
 from custom_components.heat_pump_hub.anomaly import SAVE_INTERVAL
 from custom_components.heat_pump_hub.control import guard, ledger
 from custom_components.heat_pump_hub.control.values import allowed
@@ -40,6 +40,8 @@ from custom_components.heat_pump_hub.drivers.luxtronik.firmware import version
 from custom_components.heat_pump_hub.drivers.points import Wear
 from custom_components.heat_pump_hub.flow.fields import DEMO_INTERVAL
 from custom_components.heat_pump_hub.history import feed, journal, outbox, shipper
+from custom_components.heat_pump_hub.history.report_files import EXCEL_ROWS
+from custom_components.heat_pump_hub.history.reports import DISK_LIMIT
 
 from .drivers.test_registers import EVERYTHING
 from .fakes import FakeFamily, families, make_entry, set_up
@@ -261,8 +263,10 @@ def test_option_is_described(key: str, said: str) -> None:
 
 
 def test_no_option_is_left_out_or_made_up() -> None:
-    labels = english()["options"]["step"]["init"]["data"].values()
-    assert rows(README, "Option").keys() == set(labels)
+    page = english()["options"]["step"]["init"]
+    # a section is one row, told in full on a page of its own
+    labels = {*page["data"].values(), *(section["name"] for section in page["sections"].values())}
+    assert rows(README, "Option").keys() == labels
 
 
 def listed(numbers: tuple[float, ...]) -> str:
@@ -304,6 +308,11 @@ NUMBERS = {
             f" {blocks.STRIKE_EVERY.total_seconds() / 60:g} minutes apart"
         ),
     ),
+    "report hour": ("docs/reports.md", f"At {reports.REPORT_HOUR} o'clock"),
+    "report days": ("docs/reports.md", f"older than {reports.REPORT_DAYS} days are removed"),
+    "report retry": ("docs/reports.md", f"after {reports.RETRY_AFTER / 60:g} minutes"),
+    "report disk": ("docs/reports.md", f"More than {DISK_LIMIT:.0%}".replace("%", " %")),
+    "report rows": ("docs/reports.md", f"Excel takes {EXCEL_ROWS:,} rows"),
     "hold": ("README.md", f"{shipper.HOLD:g} s later the samples of every series are counted"),
     "hold of the history": ("docs/history.md", f"held for {shipper.HOLD:g} s after the answer"),
     "journal": ("README.md", f"not verified {outbox.SPILL_AFTER:g} s after it was read"),

@@ -52,6 +52,7 @@ from .drivers.points import Snapshot, Tier, Wear, is_canonical
 from .guard_file import GuardFile
 from .history.journal import Journal
 from .journals import async_close_journal, async_open_journal, async_remove_journal
+from .reports import Reports
 from .whereabouts import async_watch
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool:
     if data.backfill is not None:
         await data.backfill.async_start()
     data.anomaly.start()
+    data.reports.start()
     # Entries are not unloaded when Home Assistant stops.
     entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, _on_stop(data)))
     return True
@@ -157,6 +159,8 @@ async def _async_assemble(
     journal = await async_open_journal(hass, entry, identity, executor)
     stack.push_async_callback(async_close_journal, hass, entry, journal)
     coordinator.consumers.append(journal.take)
+    reports = Reports(hass, entry, identity, driver.points, journal, executor)
+    stack.push_async_callback(reports.async_close)
     archive = async_open_archive(hass, entry, driver, identity, journal.outbox)
     backfill = None
     if archive is not None:
@@ -186,6 +190,7 @@ async def _async_assemble(
         journal=journal,
         archive=archive,
         backfill=backfill,
+        reports=reports,
         devices=async_register_devices(
             hass, entry, identity, (point.part for point in driver.points.values())
         ),

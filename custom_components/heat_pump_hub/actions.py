@@ -23,6 +23,7 @@ import probatio as vol
 from .backfill_actions import BACKFILL_FIELDS, async_backfill, async_cancel
 from .const import DOMAIN
 from .coordinator import HubConfigEntry
+from .report_action import FIELDS as REPORT_FIELDS, async_export_report
 
 type Handler = Callable[[HomeAssistant, HubConfigEntry, ServiceCall], Awaitable[ServiceResponse]]
 """Does what was asked for a heat pump whose entry is loaded; raises translated errors."""
@@ -47,6 +48,12 @@ ACTIONS: Final[tuple[Action, ...]] = (
         response=SupportsResponse.OPTIONAL,
     ),
     Action(name="cancel_backfill", handler=async_cancel, response=SupportsResponse.OPTIONAL),
+    Action(
+        name="export_report",
+        handler=async_export_report,
+        fields=REPORT_FIELDS,
+        response=SupportsResponse.OPTIONAL,
+    ),
 )
 
 _TARGET: Final = {

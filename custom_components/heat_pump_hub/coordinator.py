@@ -23,6 +23,7 @@ from .control import WriteGuard
 from .drivers.driver import Driver, DriverError, NotThisFamilyError, UnsupportedModelError
 from .drivers.points import Failure, Part, Snapshot, Tier, Value
 from .history.journal import Journal
+from .reports import Reports
 
 type HubConfigEntry = ConfigEntry[HubData]
 
@@ -64,6 +65,7 @@ class HubData:
     archive: Archive | None
     backfill: Backfill | None
     """``None`` without a history server, as is :attr:`archive`."""
+    reports: Reports
     devices: Mapping[Part, DeviceInfo | ChildDeviceInfo]
     teardown: AsyncExitStack = field(default_factory=AsyncExitStack)
     """Takes everything apart in the reverse order of its making."""

@@ -3,6 +3,7 @@
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
+import time
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
@@ -38,6 +39,7 @@ async def async_open_journal(
         identity,
         executor,
         days=entry.options.get(CONF_JOURNAL_DAYS, DAYS),
+        clock=time.time,
         on_damaged=damaged,
         on_failing=partial(async_tell, hass, entry, ISSUE_FAILING),
     )

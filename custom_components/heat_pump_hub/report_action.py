@@ -1,0 +1,129 @@
+"""The action that writes a report on demand."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import config_validation as cv, entity_registry as er
+from homeassistant.util import dt as dt_util
+import probatio as vol
+
+from .const import DOMAIN
+from .coordinator import HubConfigEntry
+from .history.journal_file import JournalError
+from .history.report_files import EXCEL_ROWS, Format, TooLongError
+from .history.reports import DISK_LIMIT, DiskFullError, Resolution
+from .reports import NoDataError, Order, Period, day_order, week_order
+
+ATTR_PERIOD: Final = "period"
+ATTR_DATE: Final = "date"
+ATTR_START: Final = "start"
+ATTR_END: Final = "end"
+ATTR_SIGNALS: Final = "signals"
+ATTR_FORMAT: Final = "format"
+ATTR_RESOLUTION: Final = "resolution"
+
+FIELDS: Final[Mapping[vol.Marker, Any]] = {
+    vol.Optional(ATTR_PERIOD, default=Period.DAY): vol.Coerce(Period),
+    vol.Optional(ATTR_DATE): cv.date,
+    vol.Optional(ATTR_START): cv.datetime,
+    vol.Optional(ATTR_END): cv.datetime,
+    vol.Optional(ATTR_SIGNALS): vol.All(cv.ensure_list, [cv.string]),
+    vol.Optional(ATTR_FORMAT, default=Format.CSV): vol.Coerce(Format),
+    vol.Optional(ATTR_RESOLUTION): vol.Coerce(Resolution),
+}
+
+
+async def async_export_report(
+    hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall
+) -> ServiceResponse:
+    """Write a report and say where it is.
+
+    Raises ``ServiceValidationError`` for a period or signal that cannot be,
+    ``HomeAssistantError`` if it could not be written.
+    """
+    reports = entry.runtime_data.reports
+    order = _order(hass, entry, call)
+    try:
+        return await reports.async_export(order)
+    except NoDataError as err:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="report_no_data"
+        ) from err
+    except TooLongError as err:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="report_too_long",
+            translation_placeholders={"rows": str(EXCEL_ROWS)},
+        ) from err
+    except DiskFullError as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="report_disk_full",
+            translation_placeholders={"limit": f"{DISK_LIMIT:.0%}", "used": str(err)},
+        ) from err
+    except (JournalError, OSError) as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="report_failed",
+            translation_placeholders={"error": str(err)},
+        ) from err
+
+
+def _order(hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall) -> Order:
+    now = dt_util.now()
+    more: dict[str, Any] = {ATTR_FORMAT: call.data[ATTR_FORMAT]}
+    if (resolution := call.data.get(ATTR_RESOLUTION)) is not None:
+        more[ATTR_RESOLUTION] = resolution
+    if (signals := call.data.get(ATTR_SIGNALS)) is not None:
+        more["keys"] = _keys(hass, entry, signals)
+    day = call.data.get(ATTR_DATE)
+    match call.data[ATTR_PERIOD]:
+        case Period.DAY:
+            order = day_order(day or now.date() - timedelta(days=1), **more)
+        case Period.WEEK:
+            order = week_order(day or now.date() - timedelta(days=7), **more)
+        case _:
+            order = _custom(call, now, more)
+    if order.start >= now:
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="period_in_future")
+    return order
+
+
+def _custom(call: ServiceCall, now: datetime, more: dict[str, Any]) -> Order:
+    if ATTR_START not in call.data:
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="period_incomplete")
+    start = _local(call.data[ATTR_START])
+    end = _local(call.data.get(ATTR_END, now))
+    if end <= start:
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="period_backwards")
+    name = f"{start:%Y-%m-%d}_export-{now:%Y%m%d-%H%M%S}"
+    return Order(name=name, start=start, end=end, **more)
+
+
+def _local(time: datetime) -> datetime:
+    """Return a time in the owner's zone, which one without a zone is meant in."""
+    zone = dt_util.get_default_time_zone()
+    return time.replace(tzinfo=zone) if time.tzinfo is None else time.astimezone(zone)
+
+
+def _keys(hass: HomeAssistant, entry: HubConfigEntry, signals: Iterable[str]) -> frozenset[str]:
+    """Return the keys of signals, which may be entity ids of this heat pump, or keys."""
+    data = entry.runtime_data
+    registry = er.async_get(hass)
+    keys: set[str] = set()
+    for signal in signals:
+        entity = registry.async_get(signal)
+        key = signal
+        if entity is not None and entity.config_entry_id == entry.entry_id:
+            key = entity.unique_id.removeprefix(f"{data.identity}_")
+        if key not in data.driver.points:
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="unknown_signal",
+                translation_placeholders={"signal": signal},
+            )
+        keys.add(key)
+    return frozenset(keys)

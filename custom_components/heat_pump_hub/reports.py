@@ -1,0 +1,349 @@
+"""Reports of a heat pump: on demand by an action, and every morning if its owner wants it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from pathlib import Path
+from time import time as now_in_seconds
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.event import async_track_time_change
+from homeassistant.helpers.start import async_at_started
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import dt as dt_util
+
+from .const import CONF_REPORT_DAYS, CONF_REPORT_FORMAT, CONF_REPORTS, DOMAIN, LOGGER
+from .drivers.points import PartKind, Point, Snapshot
+from .history.journal import Journal
+from .history.journal_file import JournalError
+from .history.report_files import Format, ReportFile, report_file
+from .history.reports import (
+    Column,
+    DiskFullError,
+    ReportError,
+    Resolution,
+    Table,
+    check_disk,
+    remove_old,
+)
+
+REPORT_HOUR: Final = 7
+"""Local hour of the daily report."""
+RETRY_AFTER: Final = 300.0
+"""Seconds after which a scheduled report that failed is tried once more."""
+REPORT_DAYS: Final = 30
+"""Days a report is kept by default."""
+REPORT_DAYS_RANGE: Final = (1, 3650)
+BATCH: Final = 60
+"""Snapshots that are worked on at a time."""
+PAUSE: Final = 0.01
+"""Seconds between two batches: a busy thread holds the event loop up."""
+
+
+class Period(StrEnum):
+    """What a report covers."""
+
+    DAY = "day"
+    WEEK = "week"
+    CUSTOM = "custom"
+
+
+class NoDataError(ReportError):
+    """Nothing was recorded in the period."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One report to be written."""
+
+    name: str
+    """File name without ending."""
+    start: datetime
+    """Aware; the period contains it."""
+    end: datetime
+    """Aware; the first moment after the period."""
+    format: Format = Format.CSV
+    resolution: Resolution = Resolution.SAMPLE
+    keys: frozenset[str] | None = None
+    """Signals; ``None``: all that were recorded."""
+
+
+def day_order(day: date, **more: Any) -> Order:
+    """Return the order of the report of one local day."""
+    return Order(
+        name=f"{day:%Y-%m-%d}_daily", start=_midnight(day), end=_midnight(day, days=1), **more
+    )
+
+
+def week_order(day: date, **more: Any) -> Order:
+    """Return the order of the roll-up, by the hour, of the local week (from Monday) of a day."""
+    monday = day - timedelta(days=day.weekday())
+    return Order(
+        **{
+            "name": f"{monday:%Y-%m-%d}_weekly",
+            "start": _midnight(monday),
+            "end": _midnight(monday, days=7),
+            "resolution": Resolution.HOUR,
+            **more,
+        }
+    )
+
+
+def _midnight(day: date, days: int = 0) -> datetime:
+    zone = dt_util.get_default_time_zone()
+    return datetime.combine(day + timedelta(days=days), time(), tzinfo=zone)
+
+
+class Reports:
+    """Writes the reports of one heat pump."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        identity: str,
+        points: Mapping[str, Point],
+        journal: Journal,
+        executor: Executor,
+    ) -> None:
+        """Files are written in ``executor``, which runs one thing at a time."""
+        self._hass = hass
+        self._entry = entry
+        self._identity = identity
+        self._points = points
+        self._journal = journal
+        self._executor = executor
+        self._lock = asyncio.Lock()
+        self._unsubscribe: list[CALLBACK_TYPE] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._scheduled = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the reports of this heat pump are."""
+        return Path(self._hass.config.path(DOMAIN, "reports", self._identity))
+
+    @callback
+    def start(self) -> None:
+        """Write the daily reports from now on, if the owner wants them."""
+        if not self._entry.options.get(CONF_REPORTS):
+            return
+
+        @callback
+        def morning(_now: datetime) -> None:
+            self._run_scheduled()
+
+        @callback
+        def catch_up(_hass: HomeAssistant) -> None:
+            if dt_util.now().hour >= REPORT_HOUR:
+                self._run_scheduled(missing_only=True)
+
+        self._unsubscribe += [
+            async_track_time_change(self._hass, morning, hour=REPORT_HOUR, minute=0, second=0),
+            async_at_started(self._hass, catch_up),
+        ]
+
+    async def async_close(self) -> None:
+        """Stop; a report that is being written leaves nothing behind."""
+        while self._unsubscribe:
+            self._unsubscribe.pop()()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def async_export(self, order: Order) -> dict[str, Any]:
+        """Write one report; return its path, period and size.
+
+        Raises :class:`.history.reports.ReportError`, :class:`.JournalError` or ``OSError``.
+        """
+        task = self._hass.async_create_task(self._async_export(order), f"{DOMAIN} report")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await task
+
+    async def _async_export(self, order: Order) -> dict[str, Any]:
+        async with self._lock:
+            keys = await self._async_recorded(order)
+            if not keys:
+                raise NoDataError(order.name)
+            columns, time_title = await self._async_columns(keys)
+            path = self.folder / f"{order.name}.{order.format}"
+            file = report_file(order.format, path, columns, time_title)
+            table = Table(columns, order.resolution, dt_util.get_default_time_zone())
+            try:
+                await self._run(_open, file)
+                async for batch in self._batches(order):
+                    await self._run(_write, file, table, batch)
+                    await asyncio.sleep(PAUSE)
+                size = await self._run(_finish, file, table)
+            except BaseException:
+                await self._run(file.abort)
+                raise
+            return {
+                "file": str(path),
+                "start": order.start.isoformat(),
+                "end": order.end.isoformat(),
+                "rows": file.rows,
+                "signals": len(columns),
+                "bytes": size,
+            }
+
+    async def _batches(self, order: Order) -> AsyncIterator[list[Snapshot]]:
+        batch: list[Snapshot] = []
+        last = order.end - timedelta(milliseconds=1)
+        async for snapshot in self._journal.snapshots(order.start, last):
+            batch.append(snapshot)
+            if len(batch) >= BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    async def _async_recorded(self, order: Order) -> set[str]:
+        """Return the signals that were recorded in the period, of those that were asked for."""
+        found: set[str] = set()
+        async for batch in self._batches(order):
+            for snapshot in batch:
+                found.update(snapshot.values, snapshot.unknown_codes)
+            await asyncio.sleep(0)
+        return found if order.keys is None else found & order.keys
+
+    async def _async_columns(self, keys: Iterable[str]) -> tuple[list[Column], str]:
+        """Return the columns, in the order of the heat pump's points, and the title of the time."""
+        language = self._hass.config.language
+        words = await async_get_translations(self._hass, language, "entity", {DOMAIN})
+        titles = await async_get_translations(self._hass, language, "selector", {DOMAIN})
+        registry = er.async_get(self._hass)
+        prefix = f"{self._identity}_"
+        entities = {
+            entity.unique_id.removeprefix(prefix): entity
+            for entity in er.async_entries_for_config_entry(registry, self._entry.entry_id)
+        }
+        wanted = set(keys)
+        columns = [
+            _column(self._hass, point, entities.get(key), words)
+            for key, point in self._points.items()
+            if key in wanted
+        ]
+        time_title = titles.get(f"component.{DOMAIN}.selector.report_column.options.time", "Time")
+        return columns, time_title
+
+    @callback
+    def _run_scheduled(self, *, missing_only: bool = False) -> None:
+        if self._scheduled:
+            return
+        self._scheduled = True
+        task = self._entry.async_create_background_task(
+            self._hass, self._async_scheduled(missing_only), f"{DOMAIN} daily report"
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _async_scheduled(self, missing_only: bool) -> None:
+        """Write the report of yesterday and, once the week is over, that of the week."""
+        try:
+            today = dt_util.now().date()
+            kind = Format(self._entry.options.get(CONF_REPORT_FORMAT, Format.CSV))
+            orders = [
+                day_order(today - timedelta(days=1), format=kind),
+                week_order(today - timedelta(days=7), format=kind),
+            ]
+            for order, due in zip(orders, (True, today.weekday() == 0), strict=True):
+                if missing_only or not due:
+                    path = self.folder / f"{order.name}.{order.format}"
+                    if await self._run(path.exists):
+                        continue
+                await self._async_write_scheduled(order, quiet=missing_only or not due)
+            await self._async_remove_old()
+        finally:
+            self._scheduled = False
+
+    async def _async_write_scheduled(self, order: Order, *, quiet: bool) -> None:
+        for attempt in (1, 2):
+            try:
+                done = await self._async_export(order)
+            except NoDataError:
+                if not quiet:
+                    LOGGER.warning("%s: no report %s: no data", self._entry.title, order.name)
+                return
+            except (ReportError, JournalError, OSError) as err:
+                if attempt == 2:
+                    LOGGER.warning(
+                        "%s: no report %s: %s", self._entry.title, order.name, reason(err)
+                    )
+                    return
+                LOGGER.debug("Report %s failed: %r", order.name, err)
+                await asyncio.sleep(RETRY_AFTER)
+            else:
+                LOGGER.info("%s: report %s", self._entry.title, done["file"])
+                return
+
+    async def _async_remove_old(self) -> None:
+        days = self._entry.options.get(CONF_REPORT_DAYS, REPORT_DAYS)
+        before = now_in_seconds() - days * 86400
+        try:
+            count, size = await self._run(remove_old, self.folder, before)
+        except OSError as err:
+            LOGGER.warning("%s: old reports were not removed: %s", self._entry.title, err)
+            return
+        if count:
+            LOGGER.info("%s: %d old reports removed, %d bytes", self._entry.title, count, size)
+
+    async def _run[*Ts, T](self, job: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, job, *arguments)
+
+
+def _open(file: ReportFile) -> None:
+    file.path.parent.mkdir(parents=True, exist_ok=True)
+    check_disk(file.path.parent)
+    file.open()
+
+
+def _write(file: ReportFile, table: Table, batch: Iterable[Snapshot]) -> None:
+    file.write(table.add(batch))
+
+
+def _finish(file: ReportFile, table: Table) -> int:
+    file.write(table.finish())
+    return file.commit()
+
+
+def _column(
+    hass: HomeAssistant, point: Point, entity: er.RegistryEntry | None, words: Mapping[str, str]
+) -> Column:
+    """Return the column of a point, in the words its owner sees in Home Assistant."""
+    title = point.key
+    states: dict[str, str] = {}
+    if entity is not None:
+        title = entity.name or entity.original_name or point.key
+        device = dr.async_get(hass).async_get(entity.device_id) if entity.device_id else None
+        if device is not None and point.part.kind is not PartKind.MACHINE:
+            title = f"{device.name_by_user or device.name} {title}"
+        prefix = f"component.{DOMAIN}.entity.{entity.domain}.{point.name}.state."
+        states = {
+            slug: words[prefix + slug]
+            for slug in (point.options or {}).values()
+            if prefix + slug in words
+        }
+    return Column(
+        key=point.key,
+        title=title,
+        unit=point.unit,
+        kind=point.kind,
+        tier=point.tier,
+        decimals=point.decimals,
+        states=states,
+    )
+
+
+def reason(error: Exception) -> str:
+    """Say in a word why a report was not written, for the log."""
+    if isinstance(error, DiskFullError):
+        return f"the disk is nearly full ({error})"
+    return str(error)
