@@ -180,6 +180,9 @@ class FakeDriver:
         self.known: dict[str, Any] = dict(learned or {})
         self.closed = False
 
+    def expect(self, fingerprint: Mapping[str, float | str]) -> None:
+        self.expected = dict(fingerprint)
+
     async def read(self, tiers: Iterable[Tier]) -> Snapshot:
         asked = frozenset(tiers)
         self.reads.append(asked)

@@ -32,6 +32,7 @@ from .const import (
     CONF_COOLDOWN,
     CONF_DEMO,
     CONF_FAMILY,
+    CONF_FINGERPRINT,
     CONF_HISTORY_EVERYTHING,
     CONF_IDENTITY,
     CONF_INTERVAL,
@@ -44,14 +45,14 @@ from .const import (
     STORAGE_VERSION,
 )
 from .control import CyclicInputs, WriteGuard
-from .coordinator import HeatPumpCoordinator, HubConfigEntry, HubData
+from .coordinator import ISSUE_DIFFERENT_MACHINE, HeatPumpCoordinator, HubConfigEntry, HubData
 from .devices import async_register_devices
 from .drivers import family
 from .drivers.driver import Address, Driver, Family, Layout
 from .drivers.points import Snapshot, Tier, Wear, is_canonical
 from .guard_file import GuardFile
 from .history.journal import Journal
-from .journals import async_close_journal, async_open_journal, async_remove_journal
+from .journals import async_close_journal, async_open_journal, async_remove_journal, async_tell
 from .reports import Reports
 from .whereabouts import async_watch
 
@@ -98,6 +99,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool
     """Take a heat pump apart: nothing of it stays behind."""
     if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
         return False
+    async_tell(hass, entry, ISSUE_DIFFERENT_MACHINE, None)
     await entry.runtime_data.teardown.aclose()
     return True
 
@@ -106,6 +108,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: HubConfigEntry) -> None
     """Delete what was stored for a heat pump; its series on a history server stay."""
     await GuardFile(hass, entry.entry_id).async_remove()
     await async_remove_journal(hass, entry)
+    async_tell(hass, entry, ISSUE_DIFFERENT_MACHINE, None)
     for kind in STORES:
         await _store(hass, entry, kind).async_remove()
     if not hass.config_entries.async_entries(DOMAIN):
@@ -142,6 +145,7 @@ async def _async_assemble(
     # a table of 1,300 points takes its time
     driver = await hass.async_add_executor_job(kind.create, address, layout, learned)
     stack.push_async_callback(driver.close)
+    driver.expect(entry.data.get(CONF_FINGERPRINT, {}))
     keeper = _MapKeeper(driver, map_store, learned)
     stack.push_async_callback(keeper.async_save)
 

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Final, override
 
 from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_HOST
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryError
 from homeassistant.helpers.device_registry import ChildDeviceInfo, DeviceInfo
@@ -20,9 +21,16 @@ from .archive import Archive
 from .backfill import Backfill
 from .const import DOMAIN, LOGGER, SETTINGS_AFTER_WRITE, SETTINGS_INTERVAL
 from .control import WriteGuard
-from .drivers.driver import Driver, DriverError, NotThisFamilyError, UnsupportedModelError
+from .drivers.driver import (
+    Driver,
+    DriverError,
+    NotThisFamilyError,
+    OtherMachineError,
+    UnsupportedModelError,
+)
 from .drivers.points import Failure, Part, Snapshot, Tier, Value
 from .history.journal import Journal
+from .journals import async_tell
 from .reports import Reports
 
 type HubConfigEntry = ConfigEntry[HubData]
@@ -30,6 +38,10 @@ type HubConfigEntry = ConfigEntry[HubData]
 ALL_TIERS: Final = frozenset(Tier)
 MEASUREMENTS: Final = frozenset({Tier.MEASUREMENT})
 SETTINGS: Final = frozenset({Tier.SETTING})
+
+ISSUE_DIFFERENT_MACHINE: Final = "different_machine"
+_STRANGE_POLLS: Final = 2
+"""Polls in a row after which an owner is told; a controller that boots may look strange once."""
 
 LAST_POLL_TIMEOUT: Final = 3.0
 """Seconds an unload or a stop waits for a poll that is running."""
@@ -106,6 +118,7 @@ class HeatPumpCoordinator(DataUpdateCoordinator[Snapshot]):
             for tier in Tier
         }
         self._logged: set[tuple[str, int]] = set()
+        self._strange = 0
         self._started = False
         self._handed_on: Snapshot | None = None
         self._polls_per_settings = max(1, round(SETTINGS_INTERVAL / interval))
@@ -184,6 +197,11 @@ class HeatPumpCoordinator(DataUpdateCoordinator[Snapshot]):
                 translation_domain=DOMAIN,
                 translation_key="unsupported_model" if unsupported else "not_this_family",
             ) from error
+        except OtherMachineError as error:
+            self._stranger()
+            raise UpdateFailed(
+                translation_domain=DOMAIN, translation_key="different_machine"
+            ) from error
         except DriverError as error:
             raise UpdateFailed(
                 translation_domain=DOMAIN,
@@ -192,10 +210,21 @@ class HeatPumpCoordinator(DataUpdateCoordinator[Snapshot]):
             ) from error
         finally:
             self._measuring = False
+        if self._strange or not self._started:
+            self._strange = 0
+            async_tell(self.hass, self.config_entry, ISSUE_DIFFERENT_MACHINE, None)
         if Tier.SETTING in tiers:
             self._settings_due = False
         self._merge(snapshot)
         return snapshot
+
+    @callback
+    def _stranger(self) -> None:
+        """Tell the owner that another machine answers at the address."""
+        self._strange += 1
+        if self._strange >= _STRANGE_POLLS or not self._started:
+            host = self.config_entry.data[CONF_HOST]
+            async_tell(self.hass, self.config_entry, ISSUE_DIFFERENT_MACHINE, host)
 
     @callback
     @override

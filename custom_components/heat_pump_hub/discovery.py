@@ -6,7 +6,7 @@ here writes to a heat pump.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from homeassistant.components import network
@@ -29,26 +29,11 @@ from .const import (
 )
 from .drivers import family
 from .drivers.driver import Address, DriverError, Family, Identity
+from .drivers.recognition import same_machine
 
 LOOK_TIMEOUT: Final = 20.0
 """Seconds for a look at a machine nobody waits for."""
 _DHCP: Final = "dhcp"
-
-
-def same_machine(stored: Mapping[str, float | str], found: Mapping[str, float | str]) -> bool:
-    """Return whether two fingerprints can be of one machine.
-
-    Texts (type codes, a serial number) must be equal, numbers are counters that never fall.
-    What only one of them knows says nothing.
-    """
-    for key in stored.keys() & found.keys():
-        before, now = stored[key], found[key]
-        if isinstance(before, str) or isinstance(now, str):
-            if before != now:
-                return False
-        elif now < before:
-            return False
-    return True
 
 
 def fingerprint(found: Identity) -> dict[str, float | str]:

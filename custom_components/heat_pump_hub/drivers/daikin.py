@@ -24,10 +24,11 @@ from .derived import (
     thermal_power,
 )
 from .device import ModbusDriver
-from .driver import Address, BusyError, Family, Identity, Layout, NotThisFamilyError
+from .driver import Address, BusyError, Family, Fingerprint, Identity, Layout, NotThisFamilyError
 from .link import TIMEOUT, Link, Wire
 from .modbus import UnknownCode
 from .points import Kind, Point, Quantity
+from .recognition import NOTHING
 
 MANUFACTURER: Final = "Daikin"
 TLS_PORT: Final = 802
@@ -84,6 +85,14 @@ class DaikinDriver(ModbusDriver):
             learned=learned,
             now=now,
         )
+
+    @override
+    async def look(self, expected: Fingerprint) -> Fingerprint:
+        """Read which limits there are; while the hub has lost its unit, that is nothing."""
+        limits = await answer(self._link, _LIMITS, 8) if self._water else None
+        if limits is None or _ABSENT.issuperset(limits):
+            return NOTHING
+        return _fitted(limits)
 
     @override
     def derive(self, reading: Reading) -> None:
@@ -160,12 +169,15 @@ async def _identify(link: Link) -> Identity:
         manufacturer=MANUFACTURER,
         model="Altherma 3 (Home Hub EKRHH)",
         layout=Layout(),
-        fingerprint={
-            "use_case": "3",
-            "cooling": "no" if limits[2] in _ABSENT else "yes",
-            "zones": "1" if limits[4] in _ABSENT else "2",
-        },
+        fingerprint={"use_case": "3", **_fitted(limits)},
     )
+
+
+def _fitted(limits: list[int]) -> dict[str, str]:
+    return {
+        "cooling": "no" if limits[2] in _ABSENT else "yes",
+        "zones": "1" if limits[4] in _ABSENT else "2",
+    }
 
 
 async def _identify_air_to_air(link: Link) -> Identity:

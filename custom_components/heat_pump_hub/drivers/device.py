@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from .blocks import Block, BlockReader, Reading
-from .driver import Traffic
+from .driver import Fingerprint, Traffic
 from .link import Link
 from .modbus import Register
 from .points import Point, Snapshot, Tier, Value
+from .recognition import NOTHING, recognise
 
 
 class ModbusDriver:
@@ -56,6 +58,17 @@ class ModbusDriver:
     def traffic(self) -> Traffic:
         """Counters of the link."""
         return self._link.traffic
+
+    def expect(self, fingerprint: Fingerprint) -> None:
+        """Read and write only the machine of this fingerprint."""
+        self._link.greet = partial(recognise, fingerprint, self.look) if fingerprint else None
+
+    async def look(self, expected: Fingerprint) -> Fingerprint:
+        """Read what is quickly read of a fingerprint, within a session of the link.
+
+        A family says how; here nothing is read. Raises :class:`.driver.DriverError`.
+        """
+        return NOTHING
 
     async def read(self, tiers: Iterable[Tier]) -> Snapshot:
         """Poll these tiers. Raises as :meth:`.driver.Driver.read`."""

@@ -47,6 +47,10 @@ class UnsupportedModelError(DriverError):
     """A heat pump of this maker, but of a generation with another register map."""
 
 
+class OtherMachineError(DriverError):
+    """A heat pump answers, but not the one that its owner confirmed."""
+
+
 class RefusedError(DriverError):
     """The device refused a request; ``code`` is its reason."""
 
@@ -67,6 +71,10 @@ class WriteBlockedError(RefusedError):
 
 class BusyError(DriverError):
     """The device is busy (Modbus 5, 6) or its gateway could not reach it (10, 11)."""
+
+
+type Fingerprint = Mapping[str, float | str]
+"""What tells a machine from another one: codes as text, and counters that never fall."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +124,7 @@ class Identity:
     layout: Layout
     serial: str | None = None
     firmware: str | None = None
-    fingerprint: Mapping[str, float | str] = field(default_factory=dict)
+    fingerprint: Fingerprint = field(default_factory=dict)
     """Where there is no serial: what tells this machine from another one."""
 
 
@@ -146,11 +154,20 @@ class Driver(Protocol):
         """Grows whenever :meth:`learned` has something worth saving."""
         ...
 
+    def expect(self, fingerprint: Fingerprint) -> None:
+        """Read and write only the machine of this fingerprint.
+
+        What answers behind a new connection is compared before anything is shown of it;
+        everything raises :class:`OtherMachineError` until the machine is the right one.
+        """
+        ...
+
     async def read(self, tiers: Iterable[Tier]) -> Snapshot:
         """Poll all points of these tiers.
 
         Raises :class:`LinkError` if nothing could be read, :class:`BusyError` or
-        :class:`RefusedError` if the device refused everything.
+        :class:`RefusedError` if the device refused everything,
+        :class:`OtherMachineError` if another machine answers.
         """
         ...
 

@@ -8,7 +8,7 @@ connection. Every event loop has endpoints of its own.
 
 from abc import ABC, abstractmethod
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 import math
 from typing import Final, cast
@@ -99,6 +99,10 @@ class SharedLink[E: Endpoint](ABC):
         """Remember where to connect; nothing is borrowed or opened before the first session."""
         self.address = address
         self.traffic = Traffic()
+        self.greet: Callable[[], Awaitable[None]] | None = None
+        """Called before the first request on every connection that is new to this link."""
+        self._greeted = 0
+        self._greeting = False
         self._key = key
         self._endpoint: E | None = None
         self._may_connect = False
@@ -141,6 +145,19 @@ class SharedLink[E: Endpoint](ABC):
     def may_reconnect(self) -> bool:
         """Whether this session still has its connection attempt."""
         return self._may_connect
+
+    async def _meet(self, endpoint: E) -> None:
+        """Greet what is behind a new connection. Raises what :attr:`greet` raises."""
+        if self.greet is None or self._greeting:
+            return
+        # while it is greeted, the connection may be replaced: once a session at most
+        while (generation := endpoint.generation) != self._greeted:
+            self._greeting = True
+            try:
+                await self.greet()
+            finally:
+                self._greeting = False
+            self._greeted = generation
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:

@@ -13,9 +13,18 @@ from .blocks import Reading
 from .contact import Question, answer, first_answer, look
 from .derived import COP, cop
 from .device import ModbusDriver
-from .driver import Address, Family, Identity, Layout, NotThisFamilyError, UnsupportedModelError
+from .driver import (
+    Address,
+    Family,
+    Fingerprint,
+    Identity,
+    Layout,
+    NotThisFamilyError,
+    UnsupportedModelError,
+)
 from .link import TIMEOUT, Link
 from .points import HOT_WATER, Kind, Point, Quantity
+from .recognition import known
 
 MANUFACTURER: Final = "IDM"
 _QUESTION: Final = Question("input", 1000, 2)
@@ -99,6 +108,12 @@ class IdmDriver(ModbusDriver):
             learned=learned,
             now=now,
         )
+
+    @override
+    async def look(self, expected: Fingerprint) -> Fingerprint:
+        """Read the circuits and the heat counter."""
+        circuits = "".join(await _circuits(self._link))
+        return known({"circuits": circuits, **await _counters(self._link)})
 
     @override
     def derive(self, reading: Reading) -> None:

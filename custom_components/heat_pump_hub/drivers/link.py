@@ -203,9 +203,10 @@ class Link(SharedLink[_Endpoint]):
         return self._endpoint
 
     async def open(self) -> None:
-        """Connect unless connected. Raises :class:`LinkError`."""
+        """Connect unless connected, and greet. Raises :class:`.driver.DriverError`."""
         if not self._open.connected:
             await self._connect(self._open)
+        await self._meet(self._open)
 
     async def _request[T](self, call: Callable[[ModbusUnit], Awaitable[T]]) -> T:
         """Run one request and translate what goes wrong.
@@ -214,6 +215,8 @@ class Link(SharedLink[_Endpoint]):
         """
         await self.open()
         endpoint = self._open
+        if not endpoint.connected:
+            raise LinkLostError("the connection was lost")
         self.traffic.requests += 1
         try:
             async with asyncio.timeout(self._timeout + self.wire.spacing) as endpoint.expiry:

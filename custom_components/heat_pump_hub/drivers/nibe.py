@@ -5,7 +5,7 @@ Source: the lists of registers that the pumps export, and NIBE "Modbus TCP/IP" (
 no scan, and nothing that is on no list.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, override
@@ -18,6 +18,7 @@ from .device import ModbusDriver
 from .driver import (
     Address,
     Family,
+    Fingerprint,
     Identity,
     Layout,
     NoAnswerError,
@@ -27,6 +28,7 @@ from .driver import (
 from .link import TIMEOUT, Link, Wire
 from .modbus import Register
 from .points import Failure, Point
+from .recognition import known
 from .table import places
 
 MANUFACTURER: Final = "NIBE"
@@ -41,6 +43,7 @@ _PRIORITIES: Final = frozenset({10, 20, 30, 40, 41, 50, 60})
 _TYPE: Final = 1497
 _NO_SENSOR: Final = 0x8000
 
+_COUNTERS: Final = ("thermal_energy", "compressor_starts")
 _SOURCES: Final = (
     (10, "ground source", table.GROUND),
     (1621, "outdoor unit", table.AIR),
@@ -69,6 +72,7 @@ class NibeDriver(ModbusDriver):
         registers = list(table.registers(layout))
         derived = list(_derived({register.point.key: register for register in registers}))
         self._added = frozenset(point.key for point in derived)
+        self._models = layout.features
         super().__init__(
             Link(address, Wire(spacing=spacing)),
             registers,
@@ -79,6 +83,14 @@ class NibeDriver(ModbusDriver):
             learned=learned,
             now=now,
         )
+
+    @override
+    async def look(self, expected: Fingerprint) -> Fingerprint:
+        """Read type, size and the counters that were compared when it was added."""
+        kind = await answer(self._link, _TYPE, 2)
+        codes = _type(kind) if kind is not None else {}
+        counters = {key for key in expected if key in _COUNTERS}
+        return known({**codes, **(await _counters(self._link, self._models, counters))})
 
     @override
     def derive(self, reading: Reading) -> None:
@@ -154,11 +166,14 @@ async def _identify(link: Link) -> Identity:
         layout=replace(layout, features=models | answering | {table.PROBED}),
         fingerprint={
             "source": source,
-            "type": str(kind[0] & 0xFF),
-            "size": str(kind[1] & 0xFF),
+            **_type(kind),
             **await _counters(link, models),
         },
     )
+
+
+def _type(words: list[int]) -> dict[str, str]:
+    return {"type": str(words[0] & 0xFF), "size": str(words[1] & 0xFF)}
 
 
 def _signed(word: int) -> int:
@@ -219,13 +234,16 @@ async def _answering(link: Link, layout: Layout) -> frozenset[str]:
     )
 
 
-async def _counters(link: Link, models: frozenset[str]) -> dict[str, float]:
+async def _counters(
+    link: Link, models: frozenset[str], keys: Collection[str] = _COUNTERS
+) -> dict[str, float]:
     """Return counters that never fall on the same machine."""
     found = {}
     layout = Layout(features=models)
     rows = {register.point.key: register for register in table.registers(layout)}
-    for key in ("thermal_energy", "compressor_starts"):
-        register = rows[key]
+    for key in keys:
+        if (register := rows.get(key)) is None:
+            continue
         words = await answer(link, register.address, register.count)
         if words is None:
             continue

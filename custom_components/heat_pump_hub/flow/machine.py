@@ -20,8 +20,9 @@ from ..const import (
     CONF_MANUFACTURER,
     CONF_MODEL,
 )
-from ..discovery import answers, async_move, fingerprint, same_machine
+from ..discovery import answers, async_move, fingerprint
 from ..drivers.driver import Layout
+from ..drivers.recognition import same_machine
 from .fields import (
     CIRCUITS,
     CONF_CIRCUITS,

@@ -107,7 +107,8 @@ class FaultProxy:
         ``frame`` finds requests and answers in the stream: :func:`modbus_frame` or
         :func:`chunk`, or one of your own.
         """
-        self._target = (target_host, target_port)
+        self.target = (target_host, target_port)
+        """Where new connections lead."""
         self._host = host
         self._port = port
         self._frame = frame
@@ -219,7 +220,7 @@ class FaultProxy:
         connection = _Connection(self, self._frame, reader, writer)
         self._connections.add(connection)
         try:
-            await connection.run(*self._target)
+            await connection.run(*self.target)
         finally:
             self._connections.discard(connection)
             connection.ended.set()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from ..derived import COP
@@ -9,6 +10,7 @@ from ..driver import (
     Address,
     BusyError,
     DriverError,
+    Fingerprint,
     Identity,
     Layout,
     NotThisFamilyError,
@@ -16,6 +18,7 @@ from ..driver import (
     WriteBlockedError,
 )
 from ..points import Failure, Point, Snapshot, Tier, Value
+from ..recognition import known, recognise
 from . import codes, derived
 from .firmware import Controller, Version, firmware, version
 from .points import Register, Table
@@ -103,6 +106,16 @@ class LuxtronikDriver:
     def version(self) -> Version | None:
         """The firmware's version, once it is known."""
         return self._controller.version
+
+    def expect(self, fingerprint: Fingerprint) -> None:
+        """Read and write only the machine of this fingerprint."""
+        self._link.greet = partial(recognise, fingerprint, self._look) if fingerprint else None
+
+    async def _look(self, expected: Fingerprint) -> Fingerprint:
+        """Read the serial number, or the counters where there is none."""
+        if "serial" in expected:
+            return known({"serial": serial(await self._link.read(Command.PARAMETERS))})
+        return _counters(await self._link.read(Command.CALCULATIONS))
 
     async def read(self, tiers: Iterable[Tier]) -> Snapshot:
         """Poll these tiers: one command each. Raises as :meth:`..driver.Driver.read`."""
@@ -317,7 +330,11 @@ def _model(calculations: tuple[int, ...]) -> str:
 
 def _fingerprint(calculations: tuple[int, ...]) -> dict[str, float | str]:
     """Return the model, and counters that never fall on the same machine."""
-    found: dict[str, float | str] = {"model": _model(calculations)}
+    return {"model": _model(calculations), **_counters(calculations)}
+
+
+def _counters(calculations: tuple[int, ...]) -> dict[str, float | str]:
+    found: dict[str, float | str] = {}
     if len(calculations) > _HEAT[-1]:
         found["operating_hours"] = round(calculations[_RUN_TIME] / 3600, 1)
         found["thermal_energy"] = round(sum(calculations[at] for at in _HEAT) / 10, 1)

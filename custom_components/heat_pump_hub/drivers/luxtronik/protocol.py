@@ -226,8 +226,13 @@ class Link(SharedLink[_Endpoint]):
         """Return the connection, opened if need be. Raises :class:`LinkError`."""
         if self._endpoint is None or self._closed:
             raise LinkLostError("the link is closed")
+        if not self._endpoint.connected:
+            await self._connect(self._endpoint)
+        await self._meet(self._endpoint)
         wire = self._endpoint.wire
-        return await self._connect(self._endpoint) if wire is None or wire.lost else wire
+        if wire is None or wire.lost:
+            raise LinkLostError("the connection was lost")
+        return wire
 
     async def read(self, command: Command) -> tuple[int, ...]:
         """Read a whole table.
@@ -267,19 +272,18 @@ class Link(SharedLink[_Endpoint]):
         if self._endpoint is not None:
             self._endpoint.hung_up = asyncio.get_running_loop().time()
 
-    async def _connect(self, endpoint: _Endpoint) -> _Wire:
+    async def _connect(self, endpoint: _Endpoint) -> None:
         if not self._may_connect:
             raise LinkLostError("the connection was lost")
         self._may_connect = False
         self.traffic.connects += 1
         await endpoint.settle()
         try:
-            endpoint.wire = wire = await self._reach()
+            endpoint.wire = await self._reach()
         except LinkError:
             self.traffic.failures += 1
             raise
         await self._opened(endpoint)
-        return wire
 
     async def _reach(self) -> _Wire:
         host, port = self.address.host, self.address.port
