@@ -33,7 +33,8 @@ class Codec(StrEnum):
 
 
 _TWO_WORDS: Final = frozenset({Codec.FLOAT32, Codec.UINT32, Codec.INT32})
-_LIMITS: Final[Mapping[Codec, tuple[int, int]]] = {
+_LIMITS: Final[Mapping[Codec, tuple[float, float]]] = {
+    Codec.FLOAT32: (-3.4028234e38, 3.4028234e38),
     Codec.UINT8: (0, 254),
     Codec.INT8: (-127, 127),
     Codec.UINT16: (0, 65535),
@@ -192,12 +193,15 @@ class Register:
             raw = next((code for code, slug in table.items() if slug == value), -1)
         else:
             raw = (value - self.offset) / self.scale
-        if self.codec is Codec.FLOAT32:
-            return list(self.as_field().encode(raw))
+        is_float = self.codec is Codec.FLOAT32
         low, high = _LIMITS.get(self.codec, (0, -1))
-        number = round(raw)
-        if not low <= number <= high:
+        # not a number and infinity cannot be rounded, and fit nowhere
+        nearest = raw if is_float or not math.isfinite(raw) else round(raw)
+        if not low <= nearest <= high:
             raise ValueError(f"{value!r} does not fit into {self.codec} at {self.address}")
+        if is_float:
+            return list(self.as_field().encode(raw))
+        number = int(nearest)
         if self.count == 2:
             words = [number & 0xFFFF, number >> 16 & 0xFFFF]
             return words[::-1] if self.high_first else words
