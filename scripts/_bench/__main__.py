@@ -1,4 +1,4 @@
-"""``scripts/bench NAME [--json] [--kill N]``: poll, setup, memory, history, detection, or all.
+"""``scripts/bench NAME [--json] [--kill N]``: poll, load, setup, memory, history, detection, or all.
 
 ``--family`` idm (the default), nibe, daikin, luxtronik or all, for poll.
 Detection needs ``--data DIR`` (recordings and public benchmarks) or ``--seeds N`` (simulated
@@ -17,7 +17,7 @@ from .figures import Figure, show
 
 FAMILIES = ("idm", "nibe", "daikin", "luxtronik")
 
-NAMES = ("poll", "setup", "memory", "history", "detection")
+NAMES = ("poll", "load", "setup", "memory", "history", "detection")
 MODULES = {"detection": "detector"}
 """Where a bench is not called like its module."""
 

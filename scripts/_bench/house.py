@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import zip_longest
 import logging
 from pathlib import Path
 import tempfile
@@ -73,21 +74,36 @@ def entry_for(
 
 async def enable_all(hass: HomeAssistant, entry: MockConfigEntry) -> int:
     """Enable every entity, wait for the reload that follows, and return how many there are."""
+    return await enable(hass, [entry])
+
+
+async def enable(
+    hass: HomeAssistant, entries: list[MockConfigEntry], wanted: int | None = None
+) -> int:
+    """Enable entities in turn until there are as many as ``wanted``, or all of them.
+
+    Waits for the reloads that follow; returns how many are enabled.
+    """
     registry = er.async_get(hass)
-    entities = er.async_entries_for_config_entry(registry, entry.entry_id)
-    before = entry.runtime_data
-    disabled = [entity for entity in entities if entity.disabled_by is not None]
+    found = [er.async_entries_for_config_entry(registry, entry.entry_id) for entry in entries]
+    enabled = sum(entity.disabled_by is None for some in found for entity in some)
+    disabled = [[entity for entity in some if entity.disabled_by is not None] for some in found]
+    turns = [entity for turn in zip_longest(*disabled) for entity in turn if entity is not None]
+    chosen = turns if wanted is None else turns[: max(0, wanted - enabled)]
+    changed = {entity.config_entry_id for entity in chosen}
+    before = {e: e.runtime_data for e in entries if e.entry_id in changed}
     # Home Assistant reloads once nothing more was enabled for so long.
     with patch("homeassistant.config_entries.RELOAD_AFTER_UPDATE_DELAY", 0):
-        for entity in disabled:
+        for entity in chosen:
             registry.async_update_entity(entity.entity_id, disabled_by=None)
         async with asyncio.timeout(60):
-            while disabled and (
-                entry.state is not ConfigEntryState.LOADED or entry.runtime_data is before
+            while any(
+                entry.state is not ConfigEntryState.LOADED or entry.runtime_data is data
+                for entry, data in before.items()
             ):
                 await asyncio.sleep(0.05)
     await hass.async_block_till_done()
-    return len(entities)
+    return enabled + len(chosen)
 
 
 def resident_mb() -> float:
