@@ -223,7 +223,7 @@ def shows(form: ConfigFlowResult, step: str, **errors: str) -> None:
 async def test_every_family_can_be_chosen(hass: HomeAssistant) -> None:
     menu = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
 
-    assert menu["menu_options"] == [*FAMILIES, "demo"]
+    assert menu["menu_options"] == [*FAMILIES, "map", "demo"]
     for option in menu["menu_options"]:
         assert hasattr(config_flow.HeatPumpHubConfigFlow, f"async_step_{option}")
 
@@ -1227,7 +1227,7 @@ async def test_every_error_and_abort_is_translated(hass: HomeAssistant, language
     keys |= {*fields.OWN_PROTOCOL_ERRORS.values()}
     keys |= {"unknown", "demo_failed", "identity_invalid", "identity_taken"}
     keys |= {f"list_{key}" for key in nibe.LIST_ERRORS}
-    keys |= {"host_empty", "host_is_url", "host_with_port", "host_invalid"}
+    keys |= {"host_empty", "host_is_url", "host_with_port", "host_invalid", "map_unusable"}
 
     translated = {
         key.rpartition(".")[2]
@@ -1242,7 +1242,7 @@ async def test_every_field_is_translated(
     hass: HomeAssistant, heat_pump: FakeHeatPump, fake_demo: FakeDemo, language: str
 ) -> None:
     entry = idm_entry(hass)
-    forms = [await choose(hass, "idm"), await choose(hass, "demo")]
+    forms = [await choose(hass, "idm"), await choose(hass, "demo"), await choose(hass, "map")]
     forms.append(await submit(hass, forms[0], CONNECTION | {"unit": 2}))
     forms.append(await submit(hass, forms[-1], suggestions(forms[-1])))
     listed = {"circuits": ["a"], "features": ["register input 1 int16 10 0 0 °C BT1"]}

@@ -40,6 +40,7 @@ from .const import (
     CONF_UNIT,
     DEFAULT_COOLDOWN,
     DOMAIN,
+    FAMILY_MAP,
     LOGGER,
     PLATFORMS,
     STORAGE_VERSION,
@@ -53,6 +54,7 @@ from .drivers.points import Snapshot, Tier, Wear, is_canonical
 from .guard_file import GuardFile
 from .history.journal import Journal
 from .journals import async_close_journal, async_open_journal, async_remove_journal, async_tell
+from .map_files import async_forget_map, async_set_up_map
 from .reports import Reports
 from .whereabouts import async_watch
 
@@ -109,6 +111,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: HubConfigEntry) -> None
     await GuardFile(hass, entry.entry_id).async_remove()
     await async_remove_journal(hass, entry)
     async_tell(hass, entry, ISSUE_DIFFERENT_MACHINE, None)
+    async_forget_map(hass, entry)
     for kind in STORES:
         await _store(hass, entry, kind).async_remove()
     if not hass.config_entries.async_entries(DOMAIN):
@@ -124,7 +127,7 @@ async def _async_assemble(
     hass: HomeAssistant, entry: HubConfigEntry, stack: AsyncExitStack
 ) -> HubData:
     """Make the parts of a heat pump; how each is taken apart goes on the stack beside it."""
-    kind: Family = await hass.async_add_import_executor_job(family, entry.data[CONF_FAMILY])
+    kind = await _async_family(hass, entry)
     demo = bool(entry.data.get(CONF_DEMO))
     identity = f"demo-{entry.entry_id}" if demo else entry.data[CONF_IDENTITY]
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{DOMAIN}_{identity}")
@@ -199,6 +202,14 @@ async def _async_assemble(
             hass, entry, identity, (point.part for point in driver.points.values())
         ),
     )
+
+
+async def _async_family(hass: HomeAssistant, entry: HubConfigEntry) -> Family:
+    """Return the family of an entry. Raises ``ConfigEntryNotReady`` if its map is unusable."""
+    key: str = entry.data[CONF_FAMILY]
+    if key == FAMILY_MAP:
+        return await async_set_up_map(hass, entry)
+    return await hass.async_add_import_executor_job(family, key)
 
 
 def _guard(

@@ -9,15 +9,16 @@ from typing import Any, override
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.core import callback
 
-from .const import CONF_DEMO, CONF_FAMILY, DOMAIN
+from .const import CONF_DEMO, CONF_FAMILY, DOMAIN, FAMILY_MAP
 from .drivers import FAMILIES
 from .flow.demo import DemoSteps
 from .flow.fields import HISTORY_KEYS
+from .flow.maps import MapSteps
 from .flow.network import NetworkSteps
 from .flow.options import HeatPumpHubOptionsFlow
 
 
-class HeatPumpHubConfigFlow(NetworkSteps, DemoSteps, domain=DOMAIN):
+class HeatPumpHubConfigFlow(NetworkSteps, MapSteps, DemoSteps, domain=DOMAIN):
     """Add a heat pump, or change how it is reached and where its history goes."""
 
     VERSION = 1
@@ -33,7 +34,7 @@ class HeatPumpHubConfigFlow(NetworkSteps, DemoSteps, domain=DOMAIN):
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for the maker."""
-        return self.async_show_menu(step_id="user", menu_options=[*FAMILIES, "demo"])
+        return self.async_show_menu(step_id="user", menu_options=[*FAMILIES, FAMILY_MAP, "demo"])
 
     async def async_step_idm(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Add a heat pump of IDM."""
@@ -58,4 +59,6 @@ class HeatPumpHubConfigFlow(NetworkSteps, DemoSteps, domain=DOMAIN):
         self._data = {key: entry.data[key] for key in entry.data if key not in HISTORY_KEYS}
         if CONF_DEMO in entry.data:
             return await self.async_step_history()
+        if entry.data[CONF_FAMILY] == FAMILY_MAP:
+            return await self.async_step_map()
         return await self.async_step_connection()

@@ -23,6 +23,7 @@ CONF_DEMO: Final = "demo"
 CONF_UNIT: Final = "unit"
 CONF_IDENTITY: Final = "identity"
 CONF_LAYOUT: Final = "layout"
+CONF_MAP: Final = "map"
 CONF_FINGERPRINT: Final = "fingerprint"
 CONF_MANUFACTURER: Final = "manufacturer"
 CONF_MODEL: Final = "model"
@@ -33,6 +34,9 @@ CONF_HISTORY_USERNAME: Final = "history_username"
 CONF_HISTORY_PASSWORD: Final = "history_password"  # noqa: S105 - the name of a field
 CONF_HISTORY_TENANT: Final = "history_tenant"
 CONF_HISTORY_VERIFY_SSL: Final = "history_verify_ssl"
+
+FAMILY_MAP: Final = "map"
+"""The family of heat pumps that a register map file describes."""
 
 # entry.options
 CONF_INTERVAL: Final = "interval"

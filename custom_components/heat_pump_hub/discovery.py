@@ -25,11 +25,13 @@ from .const import (
     CONF_IDENTITY,
     CONF_UNIT,
     DOMAIN,
+    FAMILY_MAP,
     LOGGER,
 )
 from .drivers import family
 from .drivers.driver import Address, DriverError, Family, Identity
 from .drivers.recognition import same_machine
+from .map_files import MapUnusableError, async_mapped_family
 
 LOOK_TIMEOUT: Final = 20.0
 """Seconds for a look at a machine nobody waits for."""
@@ -53,19 +55,29 @@ def proves(entry: ConfigEntry, found: Identity, *, card: bool = False) -> bool:
     return card and same_machine(stored, fingerprint(found))
 
 
-async def async_look(hass: HomeAssistant, kind: str, address: Address) -> Identity | None:
-    """Look at a machine, read only; ``None`` if it is not of that family or does not answer."""
-    driven = await async_family(hass, kind)
+async def async_look(
+    hass: HomeAssistant, kind: str, address: Address, map_name: str = ""
+) -> Identity | None:
+    """Look at a machine, read only; ``None`` if it is not of that family or does not answer.
+
+    ``map_name``: the register map of a machine that one describes.
+    """
     try:
+        driven = await async_family(hass, kind, map_name)
         async with asyncio.timeout(LOOK_TIMEOUT):
             return await driven.probe(address)
-    except (DriverError, TimeoutError) as err:
+    except (DriverError, MapUnusableError, TimeoutError) as err:
         LOGGER.debug("Nothing of %s at %s: %r", kind, address, err)
         return None
 
 
-async def async_family(hass: HomeAssistant, kind: str) -> Family:
-    """Return a family; its module is imported off the event loop."""
+async def async_family(hass: HomeAssistant, kind: str, map_name: str = "") -> Family:
+    """Return a family; its module is imported off the event loop.
+
+    Raises :class:`.map_files.MapUnusableError`.
+    """
+    if kind == FAMILY_MAP:
+        return await async_mapped_family(hass, map_name)
     return await hass.async_add_import_executor_job(family, kind)
 
 

@@ -12,7 +12,7 @@ from .live import live
 from .signals import until_signalled
 
 INTERRUPTED = 130
-FAMILIES = ("idm", "luxtronik", "nibe", "daikin")
+FAMILIES = ("idm", "luxtronik", "nibe", "daikin", "map")
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

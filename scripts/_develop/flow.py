@@ -11,6 +11,8 @@ DOMAIN: Final = "heat_pump_hub"
 CONFIG: Final = "/api/config/config_entries/flow"
 OPTIONS: Final = "/api/config/config_entries/options/flow"
 _LONGEST: Final = 12
+MAP: Final = "lambda.yaml"
+"""The register map of the simulated heat pump that has one."""
 
 type Answers = Mapping[str, str | Mapping[str, Any]]
 """By step: the choice of a menu, or the fields of a form that differ from what is proposed."""
@@ -86,6 +88,7 @@ async def add_modbus(client: Client, family: str, port: int, history_url: str) -
         DOMAIN,
         {
             "user": family,
+            "map": {"map": MAP},
             "connection": {"host": "127.0.0.1", "port": port},
             "history": {"history_url": history_url},
         },

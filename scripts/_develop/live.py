@@ -32,7 +32,7 @@ async def live(
             simulator = Simulator(stand.folder, "--family", "luxtronik")
             stack.push_async_callback(simulator.stop)
             pumps.append(await add_luxtronik_pump(stand, simulator))
-        for family in ("nibe", "daikin"):
+        for family in ("nibe", "daikin", "map"):
             if family in families:
                 simulator = Simulator(stand.folder, "--family", family)
                 stack.push_async_callback(simulator.stop)

@@ -217,5 +217,7 @@ class Family:
     """Read-only look at a device; raises :class:`DriverError`; leaves nothing open."""
     create: Callable[[Address, Layout, Mapping[str, Any] | None], Driver]
     """Make a driver (no I/O yet); the last argument is what :meth:`Driver.learned` returned."""
+    circuits: tuple[str, ...] = ()
+    """Those a register map knows; of other families the config flow knows them."""
     read_back: tuple[float, ...] = (1.0, 3.0, 8.0, 20.0)
     """Seconds after a write at which its value is read back."""

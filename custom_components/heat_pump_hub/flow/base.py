@@ -49,7 +49,7 @@ class FlowBase(ConfigFlow):
 
     async def _async_family(self) -> Family:
         """Return the chosen family; its module is imported off the event loop."""
-        if self._family is None:
+        if self._family is None:  # a map was read in its own step
             self._family = await self.hass.async_add_import_executor_job(
                 family, self._data[CONF_FAMILY]
             )

@@ -7,6 +7,7 @@ from typing import Any
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigFlowResult
 from homeassistant.const import CONF_HOST, CONF_PORT
 from homeassistant.helpers.selector import BooleanSelector
+from homeassistant.util import slugify
 import probatio as vol
 
 from ..const import (
@@ -19,6 +20,7 @@ from ..const import (
     CONF_LAYOUT,
     CONF_MANUFACTURER,
     CONF_MODEL,
+    FAMILY_MAP,
 )
 from ..discovery import answers, async_move, fingerprint
 from ..drivers.driver import Layout
@@ -54,6 +56,7 @@ class MachineSteps(NibeSteps):
     async def async_step_found(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show what was found; the owner confirms its parts and its identity."""
         assert self._found is not None
+        driven = await self._async_family()
         changing = self.source == SOURCE_RECONFIGURE
         asks_identity = not changing and CONF_DEMO not in self._data and not self._found.serial
         errors: dict[str, str] = {}
@@ -78,9 +81,11 @@ class MachineSteps(NibeSteps):
         if asks_identity:
             fields[vol.Required(CONF_IDENTITY, default=self._free_identity())] = TEXT
         family_key = self._data[CONF_FAMILY]
-        if CIRCUITS[family_key]:
-            fields[vol.Optional(CONF_CIRCUITS, default=list(layout.circuits))] = choice(
-                CIRCUITS[family_key], "circuit", multiple=True
+        circuits = CIRCUITS.get(family_key, driven.circuits)
+        if circuits:
+            known = [circuit for circuit in layout.circuits if circuit in circuits]
+            fields[vol.Optional(CONF_CIRCUITS, default=known)] = choice(
+                circuits, "circuit", multiple=True
             )
         if family_key in FAMILIES_WITH_ZONES:
             fields[vol.Optional(CONF_ZONES, default=list(layout.zones))] = choice(
@@ -153,6 +158,9 @@ class MachineSteps(NibeSteps):
         """Return a proposal that no other entry uses: ``idm``, ``idm_2``, ..."""
         taken = self._identities()
         base: str = self._data[CONF_FAMILY]
+        if base == FAMILY_MAP:
+            assert self._found is not None
+            base = slugify(self._found.manufacturer)[:40]
         proposal, number = base, 1
         while proposal in taken:
             number += 1

@@ -15,7 +15,7 @@ from homeassistant.helpers.selector import (
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 import probatio as vol
 
-from ..const import CONF_FAMILY, CONF_UNIT, LOGGER
+from ..const import CONF_FAMILY, CONF_MAP, CONF_UNIT, LOGGER
 from ..discovery import (
     address_of,
     answers,
@@ -126,7 +126,8 @@ class NetworkSteps(ConnectionSteps):
         for entry in moved:
             if entry.data[CONF_HOST] == host:
                 continue
-            found = await async_look(self.hass, entry.data[CONF_FAMILY], address_of(entry, host))
+            kind, map_name = entry.data[CONF_FAMILY], entry.data.get(CONF_MAP, "")
+            found = await async_look(self.hass, kind, address_of(entry, host), map_name)
             if found is not None and proves(entry, found, card=True):
                 async_move(self.hass, entry, host)
         if moved:

@@ -222,6 +222,7 @@ def family_of(pump: PumpMap, language: str = "en") -> Family:
         port=pump.port,
         unit=pump.unit,
         interval=pump.interval,
+        circuits=pump.circuits,
         probe=probe,
         create=create,
     )
