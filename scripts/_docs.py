@@ -12,6 +12,12 @@ from typing import Any, Final
 from custom_components.heat_pump_hub.drivers import family, idm_points as table, nibe_points as nibe
 from custom_components.heat_pump_hub.drivers.driver import Address, Driver, Layout
 from custom_components.heat_pump_hub.drivers.idm import _PROBES, IdmDriver
+from custom_components.heat_pump_hub.drivers.mapped.meanings import (
+    CIRCUIT_KEYS,
+    MACHINE_KEYS,
+    ROOM_KEYS,
+)
+from custom_components.heat_pump_hub.drivers.mapped.point import OWN_NAME
 from custom_components.heat_pump_hub.drivers.modbus import Register
 from custom_components.heat_pump_hub.drivers.points import HOT_WATER, PartKind, Point, Tier, Wear
 from custom_components.heat_pump_hub.entity import platform_of
@@ -419,10 +425,17 @@ FAMILIES: Final[Mapping[str, Callable[[], Page]]] = {
 
 
 @cache
+def of_maps() -> frozenset[tuple[str, str]]:
+    """Return platform and translation key of what only register maps name."""
+    keys = {*MACHINE_KEYS, *CIRCUIT_KEYS, *(f"zone_room_{key}" for key in ROOM_KEYS), OWN_NAME}
+    platforms = ("binary_sensor", "button", "number", "select", "sensor", "switch")
+    return frozenset((platform, key) for platform in platforms for key in keys)
+
+
 def pages() -> Mapping[Path, str]:
     """Return every page by where it belongs."""
     made = {key: make() for key, make in FAMILIES.items()}
-    known = frozenset[tuple[str, str]]().union(*(page.named for page in made.values()))
+    known = frozenset[tuple[str, str]]().union(*(page.named for page in made.values())) | of_maps()
     for page in made.values():
         page.states()
         page.ours(known)
