@@ -51,6 +51,7 @@ from .devices import async_register_devices
 from .drivers import family
 from .drivers.driver import Address, Driver, Family, Layout
 from .drivers.points import Snapshot, Tier, Wear, is_canonical
+from .feeding import Feeding
 from .guard_file import GuardFile
 from .history.journal import Journal
 from .journals import async_close_journal, async_open_journal, async_remove_journal, async_tell
@@ -159,9 +160,11 @@ async def _async_assemble(
     stack.push_async_callback(guard.close)
     cyclic = CyclicInputs(guard)
     for key, point in driver.points.items():
-        if point.wear is Wear.CYCLIC and point.default is not None:
+        if point.wear is Wear.CYCLIC:
             cyclic.register(key)
     stack.push_async_callback(_async_make_safe, entry, cyclic)
+    feeding = Feeding(hass, coordinator, cyclic)
+    stack.push_async_callback(feeding.async_stop)
 
     journal = await async_open_journal(hass, entry, identity, executor)
     stack.push_async_callback(async_close_journal, hass, entry, journal)
@@ -188,6 +191,7 @@ async def _async_assemble(
     stack.push_async_callback(coordinator.async_shutdown)
 
     await coordinator.async_config_entry_first_refresh()
+    feeding.start()
     return HubData(
         identity=identity,
         driver=driver,

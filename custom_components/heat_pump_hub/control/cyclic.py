@@ -48,16 +48,16 @@ class CyclicInputs:
         """Leave an input alone from here on; writes nothing."""
         self._keys.discard(key)
 
-    async def refresh(self) -> Mapping[str, ControlError]:
+    async def refresh(self, *, everything: bool = False) -> Mapping[str, ControlError]:
         """Write every value again that is older than the interval; call it each minute.
 
-        Returns the errors by key; what failed is due again at the next call.
+        ``everything``: whatever its age, as after an outage. Returns the errors by key; what failed is due again at the next call.
         """
         now = self._guard.monotonic()
         due = [
             key
             for key, fed in self._guard.fed.items()
-            if key in self._keys and now - fed.at >= self._interval
+            if key in self._keys and (everything or now - fed.at >= self._interval)
         ]
         return await _each(due, self._guard.refresh)
 
