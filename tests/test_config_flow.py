@@ -45,9 +45,13 @@ from custom_components.heat_pump_hub.drivers.driver import (
 from custom_components.heat_pump_hub.flow import base, fields, history, nibe
 from custom_components.heat_pump_hub.history.victoriametrics import (
     AuthRejectedError,
+    CertificateError,
+    EncryptionError,
     HistoryError,
+    NobodyListensError,
     NotVictoriaMetricsError,
     OverloadedError,
+    UnknownNameError,
     UnreachableError,
 )
 from custom_components.heat_pump_hub.simulator.daikin import DaikinServer
@@ -553,6 +557,15 @@ async def test_history_server_that_never_answers_is_cut_off(
     shows(form, "history", base="history_unreachable")
 
 
+async def test_a_name_that_does_not_resolve_is_told_at_the_address(
+    hass: HomeAssistant, heat_pump: FakeHeatPump, history_check: AsyncMock
+) -> None:
+    history_check.side_effect = UnknownNameError("x")
+    typed = {"history_url": URL, "history_names": "canonical"}
+    form = await submit(hass, await at_history(hass), typed)
+    shows(form, "history", history_url="history_name_not_found")
+
+
 async def test_login_is_in_sight_once_it_matters(
     hass: HomeAssistant, heat_pump: FakeHeatPump, history_check: AsyncMock
 ) -> None:
@@ -588,6 +601,9 @@ async def test_login_inside_the_url_moves_to_its_fields(
     ("error", "key"),
     [
         (UnreachableError("x"), "history_unreachable"),
+        (NobodyListensError("x"), "history_refused"),
+        (CertificateError("x"), "history_certificate"),
+        (EncryptionError("x"), "history_encryption"),
         (TimeoutError(), "history_unreachable"),
         (AuthRejectedError("x"), "history_auth"),
         (NotVictoriaMetricsError("x"), "history_not_victoriametrics"),

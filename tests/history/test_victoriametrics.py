@@ -6,7 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 import logging
+import ssl
 import traceback
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import patch
 
 import aiohttp
 from aiohttp import web
@@ -15,13 +19,17 @@ import pytest
 from custom_components.heat_pump_hub.history.codec import Coding
 from custom_components.heat_pump_hub.history.victoriametrics import (
     AuthRejectedError,
+    CertificateError,
+    EncryptionError,
     HistoryError,
     InvalidTenantError,
     InvalidUrlError,
+    NobodyListensError,
     NotVictoriaMetricsError,
     OverloadedError,
     RefusedError,
     ServerUrl,
+    UnknownNameError,
     UnreachableError,
     VictoriaMetrics,
     parse_tenant,
@@ -155,8 +163,32 @@ async def test_retry_after_as_a_date(session: aiohttp.ClientSession, stub: Stub,
     assert 500 < caught.value.retry_after <= 600
 
 
+async def test_name_that_does_not_resolve(session: aiohttp.ClientSession) -> None:
+    key = SimpleNamespace(host="nas", port=8428, is_ssl=False, ssl=True)
+    error = aiohttp.ClientConnectorDNSError(cast("Any", key), OSError(-2, "unknown"))
+    with (
+        patch.object(session, "_request", side_effect=error),
+        pytest.raises(UnknownNameError),
+    ):
+        await VictoriaMetrics(session, "http://nas:8428").check()
+
+
+async def test_certificate_that_nobody_trusts(
+    session: aiohttp.ClientSession, self_signed: ssl.SSLContext
+) -> None:
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=self_signed)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(CertificateError):
+        await VictoriaMetrics(session, f"https://127.0.0.1:{port}").check()
+    server.close()
+    await server.wait_closed()
+
+
 async def test_nobody_listens(session: aiohttp.ClientSession) -> None:
-    with pytest.raises(UnreachableError, match=r"127\.0\.0\.1"):
+    with pytest.raises(NobodyListensError, match=r"127\.0\.0\.1"):
         await VictoriaMetrics(session, f"http://127.0.0.1:{free_port()}").check()
 
 
@@ -186,7 +218,7 @@ async def test_server_that_hangs_up(session: aiohttp.ClientSession) -> None:
 
 
 async def test_plain_server_behind_https(session: aiohttp.ClientSession, stub: Stub) -> None:
-    with pytest.raises(UnreachableError):
+    with pytest.raises(EncryptionError):
         await VictoriaMetrics(session, stub.url.replace("http", "https")).check()
 
 

@@ -47,11 +47,15 @@ from ..drivers.driver import (
 )
 from ..history.victoriametrics import (
     AuthRejectedError,
+    CertificateError,
+    EncryptionError,
     HistoryError,
     InvalidTenantError,
     InvalidUrlError,
+    NobodyListensError,
     NotVictoriaMetricsError,
     OverloadedError,
+    UnknownNameError,
     parse_tenant,
     parse_url,
 )
@@ -114,6 +118,10 @@ HISTORY_ERRORS: Final[Mapping[type[Exception], tuple[str, str]]] = {
     AuthRejectedError: (BASE, "history_auth"),
     NotVictoriaMetricsError: (BASE, "history_not_victoriametrics"),
     OverloadedError: (BASE, "history_overloaded"),
+    UnknownNameError: (CONF_HISTORY_URL, "history_name_not_found"),
+    NobodyListensError: (BASE, "history_refused"),
+    CertificateError: (BASE, "history_certificate"),
+    EncryptionError: (BASE, "history_encryption"),
     HistoryError: (BASE, "history_unreachable"),
     TimeoutError: (BASE, "history_unreachable"),
 }

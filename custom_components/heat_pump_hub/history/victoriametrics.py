@@ -49,6 +49,22 @@ class UnreachableError(HistoryError):
     """The server cannot be talked to, or stays silent."""
 
 
+class UnknownNameError(UnreachableError):
+    """The name of the server does not resolve."""
+
+
+class NobodyListensError(UnreachableError):
+    """The connection was refused."""
+
+
+class CertificateError(UnreachableError):
+    """Its certificate is not trusted, or is for another name."""
+
+
+class EncryptionError(UnreachableError):
+    """No encrypted connection comes about: perhaps it does not encrypt at all."""
+
+
 class AuthRejectedError(HistoryError):
     """User or password is wrong, or may not do this (401, 403)."""
 
@@ -348,7 +364,7 @@ class VictoriaMetrics:
         except (aiohttp.ClientError, OSError) as err:
             reason = self._scrub(str(err)) or type(err).__name__
             # The cause is left out: the representation of some shows request headers.
-            raise UnreachableError(f"{self._url}: {reason}") from None
+            raise _unreachable(err)(f"{self._url}: {reason}") from None
 
     async def _error(self, answer: aiohttp.ClientResponse) -> HistoryError:
         """Return what a status that is not a success means."""
@@ -370,6 +386,20 @@ class VictoriaMetrics:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
+
+
+def _unreachable(err: Exception) -> type[UnreachableError]:
+    """Return what it means that no connection came about."""
+    match err:
+        case aiohttp.ClientConnectorDNSError():
+            return UnknownNameError
+        case aiohttp.ClientConnectorCertificateError():
+            return CertificateError
+        case aiohttp.ClientSSLError():
+            return EncryptionError
+        case aiohttp.ClientConnectorError() if isinstance(err.os_error, ConnectionRefusedError):
+            return NobodyListensError
+    return UnreachableError
 
 
 def _parse_duration(text: str) -> timedelta | None:
