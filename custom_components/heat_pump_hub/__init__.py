@@ -84,10 +84,10 @@ async def async_setup_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool:
     async with AsyncExitStack() as stack:
         entry.runtime_data = data = await _async_assemble(hass, entry, stack)
         await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+        data.journal.keys = keys = _archived_keys(hass, entry)
+        if data.archive is not None:
+            await data.archive.async_begin(keys)
         data.teardown = stack.pop_all()
-    data.journal.keys = _archived_keys(hass, entry)
-    if data.archive is not None:
-        data.archive.keys = data.journal.keys
     data.coordinator.start()
     if data.backfill is not None:
         await data.backfill.async_start()

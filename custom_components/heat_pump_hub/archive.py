@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import Task
-from collections.abc import Container
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -79,13 +79,9 @@ class Archive:
         writer.entries.append(entry)
         writer.shipper.attach(outbox)
 
-    @property
-    def keys(self) -> Container[str] | None:
-        """Which points are sent; ``None``: all."""
-        return self._feed.keys
-
-    @keys.setter
-    def keys(self, keys: Container[str] | None) -> None:
+    async def async_begin(self, keys: AbstractSet[str] | None) -> None:
+        """Send these points from now on; ``None``: all."""
+        await self._hass.async_add_executor_job(self._feed.prepare, keys)
         self._feed.keys = keys
 
     @property

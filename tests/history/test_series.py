@@ -277,3 +277,35 @@ def test_more_tallies_than_are_kept_stay_right(monkeypatch: pytest.MonkeyPatch) 
         text = decompress(frame.body).splitlines()
         assert frame.tally.text == Tally.of_lines(text).text
         assert Tally.from_text(frame.tally.text).counts == frame.tally.counts
+
+
+@given(
+    st.one_of(st.floats(width=32), st.floats(), st.floats(-1000, 1000).map(lambda n: round(n, 1)))
+)
+def test_a_live_poll_stores_what_joined_polls_do(value: float) -> None:
+    snapshot = Snapshot(time=at(0), values={"outdoor_temperature": value})
+    live = encoder().encode([snapshot])
+    joined = encoder().encode([snapshot, Snapshot(time=at(1), values={})])
+    assert repr([line["values"] for line in lines(live)]) == repr(
+        [line["values"] for line in lines(joined)]
+    )
+
+
+@pytest.mark.parametrize("values", [(1, True), (1, 1.0), (0.0, False), (2.5, 2.5)])
+def test_equal_values_of_two_polls_are_told_apart(values: tuple[Value, Value]) -> None:
+    used = encoder()
+    for value in values:
+        [line] = lines(used.encode([Snapshot(time=at(0), values={"outdoor_temperature": value})]))
+        fresh = lines(
+            encoder().encode([Snapshot(time=at(0), values={"outdoor_temperature": value})])
+        )
+        assert [repr(one) for one in line["values"]] == [repr(one) for one in fresh[0]["values"]]
+
+
+def test_a_prepared_encoder_learns_nothing_at_the_first_poll(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared = encoder()
+    prepared.prepare({"outdoor_temperature"})
+    monkeypatch.setattr(prepared, "_learn", None)
+    assert prepared.encode([Snapshot(time=at(0), values={"outdoor_temperature": 1.5})])

@@ -1,6 +1,6 @@
 """From a heat pump's polls to its outbox: one frame a poll, or joined while there is time."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from typing import Final
 
 from ..drivers.points import Snapshot
@@ -24,6 +24,10 @@ class Feed:
         self._shipper = shipper
         self._joining: list[Snapshot] = []
         outbox.draw = self._draw
+
+    def prepare(self, keys: Iterable[str] | None) -> None:
+        """Get ready for the first poll of these points; for a thread, before :meth:`take`."""
+        self._encoder.prepare(keys)
 
     def take(self, snapshot: Snapshot) -> None:
         """Send a snapshot, as soon as the server takes it."""

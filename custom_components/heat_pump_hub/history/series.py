@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 import json
-from math import isfinite
+from math import inf, isfinite
 from typing import Final
 
 from ..drivers.points import Point, Snapshot, Value
@@ -96,11 +96,42 @@ def milliseconds(time: datetime) -> int:
     return (time - _EPOCH) // _MILLISECOND
 
 
+class _Line:
+    """What is kept of a series between polls."""
+
+    __slots__ = ("_form", "_series", "head", "text", "value")
+
+    def __init__(self, series: Series, head: str) -> None:
+        self._series = series
+        self.head = head
+        """The line up to the values."""
+        plain = series.factor == 1 and series.decimals >= 0
+        self._form = f"{head.replace('%', '%%')}%.{series.decimals}f" if plain else None
+        self.value: Value | None = None
+        self.text: str | None = None
+        """The line up to the end of the last value; ``None``: it has no number."""
+
+    def number(self, value: Value) -> float | int | None:
+        """Return what is stored for a value; ``None`` if it has no number."""
+        return self._series.number(value)
+
+    def take(self, value: Value) -> None:
+        """Make the text of a value."""
+        self.value = value
+        if type(value) is float and self._form is not None and 0 < abs(value + 0.5) - 0.5 < inf:
+            # Rounds as round() does, in one step. What may round to -0.0 is left out.
+            self.text = self._form % value
+            return
+        number = self._series.number(value)
+        self.text = None if number is None else f"{self.head}{number}"
+
+
 class Encoder:
     """Encodes the snapshots of one heat pump.
 
     The part of a line that never changes, name and labels, is encoded once for
-    each series and kept; so is the tally of a poll that reads what another one read.
+    each series and kept; so is the last value, as most are the same in the next poll, and
+    the tally of a poll that reads what another one read.
     """
 
     def __init__(
@@ -121,7 +152,7 @@ class Encoder:
             "model": model,
         }
         self._naming = naming
-        self._known: dict[str, tuple[Series, str]] = {}
+        self._known: dict[str, _Line] = {}
         self._series_keys: dict[str, int] = {}
         self._tallies: dict[tuple[str | int, ...], Tally] = {}
         self._compressor = Compressor()
@@ -130,6 +161,17 @@ class Encoder:
         """Return how a point is stored, and the name and labels of its series."""
         series = self._naming(self.points[key])
         return series, {"__name__": series.name, **series.labels, **self._labels}
+
+    def prepare(self, keys: Iterable[str] | None = None) -> None:
+        """Encode what never changes; ``None``: of all points.
+
+        The first poll would do it, and hold the event loop up. Not while something else uses
+        the encoder.
+        """
+        for key in self.points if keys is None else keys:
+            if key not in self._known:
+                self._learn(key)
+        self._compressor.compress(b"", Coding.ZSTD)
 
     def encode(
         self,
@@ -144,14 +186,7 @@ class Encoder:
         a frame of its own. Raises ``KeyError`` if a value has no point.
         """
         if len(snapshots) == 1:
-            # The live poll: no lists to merge.
-            time = milliseconds(snapshots[0].time)
-            end = f'],"timestamps":[{time}]}}\n'
-            heads, lines = [], []
-            for head, number in self._samples(snapshots[0], keys):
-                heads.append(head)
-                lines.append(f"{head}{number}{end}")
-            return self._frames(heads, lines, None, time, time, coding)
+            return self._encode_one(snapshots[0], keys, coding)
         columns: dict[str, tuple[list[str], list[str]]] = {}
         times = [milliseconds(snapshot.time) for snapshot in snapshots]
         for snapshot, time in zip(snapshots, times, strict=True):
@@ -178,6 +213,36 @@ class Encoder:
         """Return how many samples a snapshot would give."""
         return sum(1 for _ in self._samples(snapshot, keys))
 
+    def _encode_one(
+        self, snapshot: Snapshot, keys: Container[str] | None, coding: Coding
+    ) -> list[Frame]:
+        """Encode the live poll: no lists to merge, and half of the values as they were."""
+        time = milliseconds(snapshot.time)
+        end = f'],"timestamps":[{time}]}}\n'
+        known = self._known
+        unknown_codes = snapshot.unknown_codes
+        heads: list[str] = []
+        texts: list[str] = []
+        for key, value in snapshot.values.items():
+            if (keys is not None and key not in keys) or key in unknown_codes:
+                continue
+            line = known.get(key) or self._learn(key)
+            # 1, 1.0 and True are equal, and not stored alike.
+            if value != line.value or type(value) is not type(line.value):
+                line.take(value)
+            if line.text is not None:
+                heads.append(line.head)
+                texts.append(line.text)
+        for key, code in unknown_codes.items():
+            if keys is None or key in keys:
+                head = (known.get(key) or self._learn(key)).head
+                heads.append(head)
+                texts.append(f"{head}{code}")
+        text = end.join(texts)
+        if not texts or len(text) > TEXT_LIMIT:
+            return self._frames(heads, [one + end for one in texts], None, time, time, coding)
+        return [self._frame(text + end, self._tally(heads, None), time, time, coding)]
+
     def _samples(
         self, snapshot: Snapshot, keys: Container[str] | None
     ) -> Iterable[tuple[str, float | int]]:
@@ -187,19 +252,19 @@ class Encoder:
         for key, value in snapshot.values.items():
             if (keys is not None and key not in keys) or key in unknown_codes:
                 continue
-            series, head = known.get(key) or self._learn(key)
-            if (number := series.number(value)) is not None:
-                yield head, number
+            line = known.get(key) or self._learn(key)
+            if (number := line.number(value)) is not None:
+                yield line.head, number
         for key, code in unknown_codes.items():
             if keys is None or key in keys:
-                yield (known.get(key) or self._learn(key))[1], code
+                yield (known.get(key) or self._learn(key)).head, code
 
-    def _learn(self, key: str) -> tuple[Series, str]:
+    def _learn(self, key: str) -> _Line:
         series, metric = self.metric(key)
         head = f'{{"metric":{json.dumps(metric, separators=(",", ":"))},"values":['
-        self._known[key] = series, head
+        line = self._known[key] = _Line(series, head)
         self._series_keys[head] = series_key(head)
-        return series, head
+        return line
 
     def _frames(
         self,
@@ -215,12 +280,14 @@ class Encoder:
         start = 0
         for end in _cuts(lines):
             tally = self._tally(heads[start:end], None if counts is None else counts[start:end])
-            # JSON is escaped to ASCII.
-            text = "".join(lines[start:end]).encode("ascii")
-            body = self._compressor.compress(text, coding)
-            frames.append(Frame(body=body, tally=tally, first=first, last=last))
+            frames.append(self._frame("".join(lines[start:end]), tally, first, last, coding))
             start = end
         return frames
+
+    def _frame(self, text: str, tally: Tally, first: int, last: int, coding: Coding) -> Frame:
+        # JSON is escaped to ASCII.
+        body = self._compressor.compress(text.encode("ascii"), coding)
+        return Frame(body=body, tally=tally, first=first, last=last)
 
     def _tally(self, heads: list[str], counts: list[int] | None) -> Tally:
         shape = (*heads, *(counts or ()))

@@ -16,9 +16,10 @@ import json
 import re
 import ssl
 from typing import Any, Final, override
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import aiohttp
+from yarl import URL
 
 from .codec import Coding
 
@@ -186,6 +187,8 @@ class VictoriaMetrics:
         parsed = parse_url(url)
         self._session = session
         self._url = parsed.url
+        self._quoted = str(URL(parsed.url)).removesuffix("/")
+        """Quoted once: it is a tenth of a request's cost."""
         if not username and not password:
             username, password = parsed.username, parsed.password
         self._secrets: list[str] = []
@@ -266,10 +269,10 @@ class VictoriaMetrics:
 
         Raises :class:`HistoryError`.
         """
-        parameters = {"query": expression, "nocache": "1", "latency_offset": "1ms"}
+        asked = f"?nocache=1&latency_offset=1ms&query={quote(expression, safe='')}"
         if at is not None:
-            parameters["time"] = f"{at:.3f}"
-        async with self._request("GET", self._query, params=parameters) as answer:
+            asked += f"&time={at:.3f}"
+        async with self._request("GET", self._query + asked) as answer:
             try:
                 result = json.loads(await answer.read())["data"]["result"]
             except (ValueError, KeyError, TypeError) as err:
@@ -348,7 +351,7 @@ class VictoriaMetrics:
         try:
             async with self._session.request(
                 method,
-                self._url + path,
+                URL(self._quoted + path, encoded=True),
                 headers=self._headers if coding is None else self._coded[coding],
                 ssl=self._ssl,
                 timeout=self._timeout,
