@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import Task
-from collections.abc import Set as AbstractSet
+from collections.abc import Container, Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -78,6 +78,11 @@ class Archive:
         self.outbox = outbox
         writer.entries.append(entry)
         writer.shipper.attach(outbox)
+
+    @property
+    def keys(self) -> Container[str] | None:
+        """Which points are sent; ``None``: all."""
+        return self._feed.keys
 
     async def async_begin(self, keys: AbstractSet[str] | None) -> None:
         """Send these points from now on; ``None``: all."""

@@ -27,7 +27,7 @@ class Feed:
 
     def prepare(self, keys: Iterable[str] | None) -> None:
         """Get ready for the first poll of these points; for a thread, before :meth:`take`."""
-        self._encoder.prepare(keys)
+        self.encoder.prepare(keys)
 
     def take(self, snapshot: Snapshot) -> None:
         """Send a snapshot, as soon as the server takes it."""
