@@ -5,23 +5,17 @@ Hold and poll are far shorter than in a house, and the server writes to its disk
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 import json
 from pathlib import Path
 from random import Random
 import sys
 import time
-from typing import Self
 from urllib.parse import quote
 
 import aiohttp
 import pytest
 
-from custom_components.heat_pump_hub.drivers.points import Snapshot
 from custom_components.heat_pump_hub.history.codec import Coding
-from custom_components.heat_pump_hub.history.feed import Feed
-from custom_components.heat_pump_hub.history.journal import Journal
-from custom_components.heat_pump_hub.history.shipper import Shipper
 from custom_components.heat_pump_hub.history.victoriametrics import HistoryError, VictoriaMetrics
 from tests.servers import (
     Server,
@@ -30,96 +24,8 @@ from tests.servers import (
     find_program,
 )
 
-from .conftest import PASSWORD, USER, at, encoder
-
-type Samples = dict[tuple[str, str], dict[int, float]]
-
-STATES = ["off", "heating", "dhw", "defrost", "cooling", "other"]
-
-
-def poll(index: int, start: int) -> Snapshot:
-    """Return the snapshot of one poll; every value differs from poll to poll."""
-    return Snapshot(
-        time=at(start + index * 30_000 + index % 7),
-        values={
-            "outdoor_temperature": -20.0 + index / 10,
-            "circuit_a_flow_temperature": 30.0 + index / 10,
-            "electrical_power": 1_000.0 + index,
-            "compressor_starts": 40_000 + index,
-            "utility_lock": index % 2 == 0,
-            "operating_mode": STATES[index % len(STATES)],
-        },
-    )
-
-
-def expected(polls: list[Snapshot], heatpump_id: str) -> Samples:
-    """Return what the server has to hold, by heat pump and series."""
-    samples: Samples = {}
-    for index, snapshot in enumerate(polls):
-        stamp = round(snapshot.time.timestamp() * 1000)
-        for key, value in {
-            "outdoor_temperature": round(-20.0 + index / 10, 1),
-            "circuit_a_flow_temperature": round(30.0 + index / 10, 1),
-            "electrical_power": 1_000 + index,
-            "compressor_starts": 40_000 + index,
-            "utility_lock": int(index % 2 == 0),
-            "operating_mode": [0, 1, 2, 3, 4, 7][index % 6],
-        }.items():
-            samples.setdefault((heatpump_id, f"heatpump_{key}"), {})[stamp] = value
-    return samples
-
-
-async def held(server: RealServer) -> Samples:
-    """Return what the server holds, by heat pump and series; a time held twice is an error."""
-    samples: Samples = {}
-    for series in await server.export('{heatpump_id!=""}'):
-        key = (series["metric"]["heatpump_id"], series["metric"]["__name__"])
-        assert len(set(series["timestamps"])) == len(series["timestamps"])
-        assert key not in samples
-        samples[key] = dict(zip(series["timestamps"], series["values"], strict=True))
-    return samples
-
-
-HOLD = 6.0
-"""Seconds; what a killed server forgets was taken up to five seconds before."""
-
-
-class House:
-    """One heat pump with a journal, and a shipper to a server."""
-
-    def __init__(self, path: Path, server: VictoriaMetrics, hold: float = 1.0) -> None:
-        self.executor = ThreadPoolExecutor(1)
-        self.journal = Journal(path, "keller", self.executor, spill_after=hold * 1.5)
-        self.shipper = Shipper(server, hold=hold, sleep=short)
-        self.feed = Feed(encoder("keller"), self.journal.outbox, self.shipper)
-        self.feed.keys = self.journal.keys = None
-        self._task: asyncio.Task[None] | None = None
-
-    async def open(self) -> Self:
-        """Begin, with what an earlier run left."""
-        await self.journal.open()
-        self.shipper.attach(self.journal.outbox)
-        self._task = asyncio.create_task(self.shipper.run())
-        return self
-
-    async def verified(self) -> None:
-        """Wait until the server is known to have everything."""
-        async with asyncio.timeout(100):
-            while self.shipper.stats.queued_samples or self.shipper.stats.unverified:
-                assert self._task is not None
-                assert not self._task.done(), self._task.exception()
-                await asyncio.sleep(0.02)
-
-    async def stop(self) -> None:
-        """End as a stop of Home Assistant does, whether or not the server is there."""
-        if self._task is not None:
-            self.shipper.detach(self.journal.outbox)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
-            await self.journal.close()
-            self.executor.shutdown()
-
+from .conftest import PASSWORD, USER, encoder
+from .proof import HOLD, House, expected, held, poll
 
 type Build = Callable[..., House]
 
@@ -138,11 +44,6 @@ async def build(session: aiohttp.ClientSession, tmp_path: Path) -> AsyncIterator
     yield house
     for one in houses:
         await one.stop()
-
-
-async def short(_delay: float) -> None:
-    """Pause far shorter than asked."""
-    await asyncio.sleep(0.02)
 
 
 @pytest.fixture

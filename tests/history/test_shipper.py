@@ -638,14 +638,15 @@ async def test_a_damaged_frame_does_not_stop_the_others(
     assert shipper.stats.refused == 2
 
 
+@pytest.mark.parametrize("but", [[], [b""]], ids=["everything", "all but nothing"])
 async def test_server_that_refuses_everything_costs_nothing(
-    server: FakeServer, sleep: FakeSleep, outbox: Outbox, make: Make
+    server: FakeServer, sleep: FakeSleep, outbox: Outbox, make: Make, but: list[bytes]
 ) -> None:
     shipper = make()
     async with running(shipper):
         outbox.put(frame(1, first=NOW - 1))
         await until(lambda: shipper.stats.verified == 1)
-        server.error = lambda _text: RefusedError("400: unsupported path")
+        server.error = lambda text: None if text in but else RefusedError("400: unsupported path")
         for number in range(5):
             outbox.put(frame(1, first=NOW + number))
         await sleep.asked()

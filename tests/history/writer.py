@@ -11,7 +11,7 @@ import aiohttp
 
 from custom_components.heat_pump_hub.history.victoriametrics import VictoriaMetrics
 
-from .test_real_server import House, poll
+from .proof import House, poll
 
 
 async def main(path: str, url: str, start: str) -> None:

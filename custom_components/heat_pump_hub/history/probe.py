@@ -19,6 +19,12 @@ PATIENCE: Final = 60.0
 """Seconds after which zstd is presumed: counting will tell if nothing is stored at all."""
 
 
+def canary(coding: Coding, time: int) -> bytes:
+    """Return a line that no server has a reason to refuse; ``time`` in ms since 1970."""
+    metric = f'{{"__name__":"{CANARY}","coding":"{coding}"}}'
+    return f'{{"metric":{metric},"values":[1],"timestamps":[{time}]}}\n'.encode("ascii")
+
+
 class CanaryServer(Protocol):
     """What the probe needs of a server."""
 
@@ -46,11 +52,8 @@ class Probe:
         compressor = Compressor()
         self._time = int(self._clock() * 1000)
         for coding in (Coding.ZSTD, Coding.GZIP):
-            line = (
-                f'{{"metric":{{"__name__":"{CANARY}","coding":"{coding}"}},'
-                f'"values":[1],"timestamps":[{self._time}]}}\n'
-            )
-            await self._server.write(compressor.compress(line.encode("ascii"), coding), coding)
+            line = canary(coding, self._time)
+            await self._server.write(compressor.compress(line, coding), coding)
 
     async def look(self) -> Coding | None:
         """Return the coding to use, ``None`` while nobody knows. Raises ``HistoryError``."""
