@@ -113,7 +113,11 @@ def _wanted_texts(call: ast.Call) -> Iterator[tuple[str, ...]]:
         elif called.endswith(("Error", "Failed", "NotReady")):
             yield (f"exceptions.{key}.message",)
     if called == "async_abort" and (reason := _literal(call, "reason")):
-        yield (f"config.abort.{reason}", f"options.abort.{reason}")
+        yield (
+            f"config.abort.{reason}",
+            f"options.abort.{reason}",
+            f"issues.*.fix_flow.abort.{reason}",
+        )
     if called in {"async_show_form", "async_show_menu"} and (step := _literal(call, "step_id")):
         yield (
             f"config.step.{step}",
@@ -130,12 +134,12 @@ def check_used_texts(repository: Repository) -> Problems:
     have: set[str] = set()
     for path, _ in leaves(english):
         have.update(".".join(path[:end]) for end in range(1, len(path) + 1))
-    fix_flow_steps = {
-        f"issues.*.fix_flow.step.{step}"
+    have |= {
+        f"issues.*.fix_flow.{kind}.{key}"
         for issue in english.get("issues", {}).values()
-        for step in issue.get("fix_flow", {}).get("step", {})
+        for kind, texts in issue.get("fix_flow", {}).items()
+        for key in texts
     }
-    have |= fix_flow_steps
     words: set[str] = set()
     for source, tree in repository.sources():
         for node in ast.walk(tree):

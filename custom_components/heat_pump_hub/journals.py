@@ -17,6 +17,8 @@ from .history.journal_file import JournalFile
 DATA_JOURNALS: HassKey[dict[str, Journal]] = HassKey(f"{DOMAIN}_journals")
 ISSUE_DAMAGED = "journal_damaged"
 ISSUE_FAILING = "journal_failing"
+FIXABLE = frozenset({"different_machine"})
+"""Issues that an owner repairs by reconfiguring (``repairs.py``)."""
 
 
 def journal_path(hass: HomeAssistant, entry: ConfigEntry) -> Path:
@@ -72,7 +74,8 @@ def async_tell(hass: HomeAssistant, entry: ConfigEntry, issue: str, details: str
         hass,
         DOMAIN,
         issue_id,
-        is_fixable=False,
+        data={"entry_id": entry.entry_id},
+        is_fixable=issue in FIXABLE,
         severity=ir.IssueSeverity.WARNING,
         translation_key=issue,
         translation_placeholders={"title": entry.title, "details": details},
