@@ -68,13 +68,10 @@ async def add_luxtronik_pump(stand: Stand, simulator: Simulator) -> Pump:
     port = await simulator.start_plain()
     flow = await add_luxtronik(stand.client, port, stand.victoria.url)
     await _faster(stand.client, flow.entry_id, IDM_INTERVAL)
-    # known by its serial number, which stands before every unique id
-    ids = await stand.client.entities(flow.entry_id)
-    own = next(unique_id for unique_id in ids if unique_id.endswith("_anomaly"))
     return Pump(
         label="Luxtronik",
         flow=flow,
-        identity=own.removesuffix("_anomaly"),
+        identity=await _identity(stand.client, flow.entry_id),
         interval=IDM_INTERVAL,
         modbus_port=port,
     )
@@ -91,7 +88,7 @@ async def add_modbus_pump(stand: Stand, simulator: Simulator, family: str) -> Pu
     return Pump(
         label=flow.title,
         flow=flow,
-        identity=flow.result["result"].get("unique_id") or family,
+        identity=await _identity(stand.client, flow.entry_id),
         interval=IDM_INTERVAL,
         modbus_port=port,
     )
@@ -112,6 +109,13 @@ async def add_demo_pump(stand: Stand) -> Pump:
         interval=DEMO_INTERVAL,
         modbus_port=opened.pop(),
     )
+
+
+async def _identity(client: Client, entry_id: str) -> str:
+    """Return what stands before every unique id. Raises ``DevelopError``."""
+    ids = await client.entities(entry_id)
+    own = next(unique_id for unique_id in ids if unique_id.endswith("_anomaly"))
+    return own.removesuffix("_anomaly")
 
 
 async def _faster(client: Client, entry_id: str, seconds: int) -> None:

@@ -12,6 +12,7 @@ from custom_components.heat_pump_hub.drivers.driver import (
     Layout,
     LinkRefusedError,
     NotThisFamilyError,
+    OtherMachineError,
     RefusedError,
     WrongUnitError,
 )
@@ -365,6 +366,32 @@ async def test_serial_firmware_and_fingerprint_are_read(start: Start) -> None:
     assert identity.serial == "4711"
     assert identity.firmware == "2.34"
     assert identity.fingerprint == {"holding_1020": 0x10002, "holding_1001": "9"}
+
+
+async def test_another_machine_at_the_address_is_not_read(start: Start) -> None:
+    server = await start()
+    server.hold("heat_pump.operating_state", 4711)
+    server.hold("heat_pump.energy_in", words=[1, 2])
+    server.hold("heat_pump.error", 9)
+    pump = small("key: fault_code, address: 1001")
+    own = await family_of(pump).probe(at(server))
+    driver = driver_of(server, pump, Layout())
+    driver.expect({**own.fingerprint, "serial": str(own.serial)})
+    assert (await driver.read(Tier)).values["fault_code"] == 9
+    await driver.close()
+    for key, words in (
+        ("operating_state", [4712]),
+        ("energy_in", [1, 1]),
+        ("error", [8]),
+    ):
+        shown = server.words(f"heat_pump.{key}")
+        server.hold(f"heat_pump.{key}", words=words)
+        other = driver_of(server, pump, Layout())
+        other.expect({**own.fingerprint, "serial": str(own.serial)})
+        with pytest.raises(OtherMachineError):
+            await other.read(Tier)
+        await other.close()
+        server.hold(f"heat_pump.{key}", words=shown)
 
 
 async def test_a_serial_may_be_text_or_missing(start: Start) -> None:

@@ -12,7 +12,7 @@ from ..blocks import Reading
 from ..contact import Question, answer, first_answer, look
 from ..derived import COP, DHW_CHARGING, THERMAL_POWER, cop, flag, follow, thermal_power
 from ..device import ModbusDriver
-from ..driver import Address, Driver, Family, Identity, Layout, NotThisFamilyError
+from ..driver import Address, Driver, Family, Fingerprint, Identity, Layout, NotThisFamilyError
 from ..link import TIMEOUT, Link
 from ..modbus import Absent, Codec, Implausible, Register, UnknownCode
 from ..points import Failure, Kind, PartKind, Point, Quantity, Value
@@ -48,6 +48,7 @@ class MappedDriver(ModbusDriver):
         own, self._views = _apart(registers)
         derived = list(_derived({register.point.key for register in registers}))
         self._added = frozenset(point.key for point in derived)
+        self._pump = pump
         self._raw = {view.point.key: raw for raw, shown in self._views.items() for view in shown}
         super().__init__(
             Link(address, pump.wire),
@@ -61,6 +62,19 @@ class MappedDriver(ModbusDriver):
         )
         shown = [register.point for register in registers]
         self.points = {point.key: point for point in (*shown, *derived)}
+
+    @override
+    async def look(self, expected: Fingerprint) -> Fingerprint:
+        """Read the registers of the fingerprint, and the serial number."""
+        found: dict[str, float | str] = {}
+        for check in self._pump.checks:
+            if check.fingerprint and _name(check) in expected:
+                words = await answer(self._link, check.address, check.count, check.table)
+                if words is not None:
+                    found |= _print(check, _raw(check, words))
+        if "serial" in expected and (serial := await _text(self._link, self._pump.serial)):
+            found["serial"] = serial
+        return found
 
     @override
     async def read_point(self, key: str) -> Value | None:
@@ -240,9 +254,7 @@ async def _identify(link: Link, pump: PumpMap, question: Question) -> Identity:
             raise NotThisFamilyError(
                 f"{check.table} register {check.address} {shown}: not what {pump.file} describes"
             )
-        if check.fingerprint:
-            name = f"{check.table}_{check.address}"
-            fingerprint[name] = f"{raw:g}" if check.fingerprint == "same" else raw
+        fingerprint |= _print(check, raw)
     present = {name for name, check in pump.modules.items() if await _answers(link, check)}
     circuits = {
         circuit
@@ -257,6 +269,17 @@ async def _identify(link: Link, pump: PumpMap, question: Question) -> Identity:
         firmware=await _text(link, pump.firmware),
         fingerprint=fingerprint,
     )
+
+
+def _name(check: Check) -> str:
+    return f"{check.table}_{check.address}"
+
+
+def _print(check: Check, raw: float) -> dict[str, float | str]:
+    """Return what a check adds to the fingerprint: a text never changes, a number never falls."""
+    if not check.fingerprint:
+        return {}
+    return {_name(check): f"{raw:.10g}" if check.fingerprint == "same" else raw}
 
 
 def _raw(check: Check, words: list[int]) -> float:
