@@ -23,11 +23,11 @@ from custom_components.heat_pump_hub.detection import latches, monitors
 from custom_components.heat_pump_hub.diagnostics import LEDGER_TAIL
 from custom_components.heat_pump_hub.drivers import (
     FAMILIES,
-    blocks,
     family,
     idm_points,
     link,
     nibe_points,
+    refusals,
 )
 from custom_components.heat_pump_hub.drivers.driver import Address, Driver, Layout
 from custom_components.heat_pump_hub.drivers.idm import FAMILY, IdmDriver
@@ -304,8 +304,8 @@ NUMBERS = {
     "quarantine": (
         "README.md",
         (
-            f"refused in {blocks.STRIKES} polls at least"
-            f" {blocks.STRIKE_EVERY.total_seconds() / 60:g} minutes apart"
+            f"refused in {refusals.STRIKES} polls at least"
+            f" {refusals.STRIKE_EVERY.total_seconds() / 60:g} minutes apart"
         ),
     ),
     "report hour": ("docs/reports.md", f"At {reports.REPORT_HOUR} o'clock"),

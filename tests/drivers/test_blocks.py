@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.heat_pump_hub.drivers.blocks import BlockReader, Refusals, plan
+from custom_components.heat_pump_hub.drivers.blocks import BlockReader, plan
 from custom_components.heat_pump_hub.drivers.driver import (
     Address,
     BusyError,
@@ -18,6 +18,7 @@ from custom_components.heat_pump_hub.drivers.driver import (
 from custom_components.heat_pump_hub.drivers.link import Link
 from custom_components.heat_pump_hub.drivers.modbus import Codec, Register
 from custom_components.heat_pump_hub.drivers.points import Failure, Kind, Point, Quantity, Tier
+from custom_components.heat_pump_hub.drivers.refusals import Refusals
 
 from .scripted import ScriptedServer, exception
 

@@ -9,9 +9,10 @@ numbered in one row here (:attr:`.modbus.Register.place`).
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from .crashes import Crashes
 from .driver import (
     BusyError,
     DriverError,
@@ -24,10 +25,8 @@ from .driver import (
 from .link import Link, Table
 from .modbus import Absent, Implausible, Register, UnknownCode
 from .points import Failure, Value
+from .refusals import Refusals
 
-STRIKES: Final = 3
-STRIKE_EVERY: Final = timedelta(minutes=10)
-RETRY_EVERY: Final = timedelta(hours=1)
 _ILLEGAL_FUNCTION: Final = 1
 _ILLEGAL_ADDRESS: Final = 2
 _BUSY_IN_A_ROW: Final = 2
@@ -70,128 +69,6 @@ class Block:
             for register in registers
         )
         """Of each value: its key, what decodes its words, and which of the answer they are."""
-
-
-@dataclass(slots=True)
-class _Strike:
-    count: int
-    last: datetime
-
-
-class Refusals:
-    """What was learned about one device: refused addresses, and where blocks must part."""
-
-    def __init__(self, data: Mapping[str, Any] | None, now: Callable[[], datetime]) -> None:
-        """Restore what :meth:`to_json` returned; damage costs only the item it hits."""
-        self._now = now
-        self.splits: set[int] = set()
-        self.seen: set[str] = set()
-        self.strikes: dict[int, _Strike] = {}
-        self.quarantine: dict[int, datetime] = {}
-        self.version = 0
-        """Grows with every change worth saving."""
-        self.plan_version = 0
-        """Grows with every change of how blocks are cut."""
-        data = data or {}
-        self.splits.update(item for item in _list(data, "splits") if isinstance(item, int))
-        self.seen.update(item for item in _list(data, "seen") if isinstance(item, str))
-        for item in _list(data, "quarantine"):
-            if (known := _address_and_time(item)) is not None:
-                self.quarantine[known[0]] = known[1]
-        for item in _list(data, "strikes"):
-            known = _address_and_time(item)
-            if known is not None and len(item) > 2 and isinstance(item[2], int):
-                self.strikes[known[0]] = _Strike(item[2], known[1])
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON-able dict."""
-        return {
-            "splits": sorted(self.splits),
-            "seen": sorted(self.seen),
-            "quarantine": [[a, tried.isoformat()] for a, tried in sorted(self.quarantine.items())],
-            "strikes": [
-                [a, strike.last.isoformat(), strike.count]
-                for a, strike in sorted(self.strikes.items())
-            ],
-        }
-
-    def barrier(self) -> frozenset[int]:
-        """Addresses that no block may include beside others."""
-        return frozenset(self.strikes) | frozenset(self.quarantine)
-
-    def strike(self, address: int) -> None:
-        """Count a refusal while something else answered; the third quarantines."""
-        if address in self.quarantine:
-            return
-        now = self._now()
-        known = self.strikes.get(address)
-        if known is None:
-            self.strikes[address] = _Strike(1, now)
-            self.plan_version += 1
-        elif now - known.last >= STRIKE_EVERY or known.last > now:
-            known.count += 1
-            known.last = now
-            if known.count >= STRIKES:
-                del self.strikes[address]
-                self.quarantine[address] = now
-                self.plan_version += 1
-        else:
-            return
-        self.version += 1
-
-    def due(self, address: int) -> bool:
-        """Whether another refusal of this address would count."""
-        known = self.strikes.get(address)
-        return known is None or not timedelta() <= self._now() - known.last < STRIKE_EVERY
-
-    def answered(self, address: int) -> None:
-        """Forget what was held against an address."""
-        if address in self.strikes or address in self.quarantine:
-            self.strikes.pop(address, None)
-            self.quarantine.pop(address, None)
-            self.version += 1
-            self.plan_version += 1
-
-    def split(self, address: int) -> None:
-        """Remember that a block must start here: read across, the device refuses."""
-        self.splits.add(address)
-        self.version += 1
-        self.plan_version += 1
-
-    def see(self, key: str) -> None:
-        """Remember that a sensor is fitted: from then on, -1.0 °C is a temperature."""
-        self.seen.add(key)
-        self.version += 1
-
-    def next_retry(self, addresses: Iterable[int]) -> int | None:
-        """Return the quarantined address to try again, if one is due."""
-        waiting = [(self.quarantine[a], a) for a in addresses if a in self.quarantine]
-        if not waiting:
-            return None
-        last = max(tried for tried, _ in waiting)
-        now = self._now()
-        if timedelta() <= now - last < RETRY_EVERY:
-            return None
-        address = min(waiting)[1]
-        self.quarantine[address] = now
-        self.version += 1
-        return address
-
-
-def _list(data: Mapping[str, Any], key: str) -> list[Any]:
-    found = data.get(key)
-    return found if isinstance(found, list) else []
-
-
-def _address_and_time(item: Any) -> tuple[int, datetime] | None:
-    try:
-        address, stamp, *_ = item
-        when = datetime.fromisoformat(stamp)
-    except TypeError, ValueError:
-        return None
-    if not isinstance(address, int) or when.tzinfo is None:
-        return None
-    return address, when
 
 
 def plan(
@@ -259,6 +136,7 @@ class BlockReader:
         self._anchor = self._registers[anchor]
         self._max_span = max_span
         self.refusals = Refusals(learned, now)
+        self.crashes = Crashes(self.refusals)
         self._plans: dict[frozenset[str], list[Block]] = {}
         self._planned_for = -1
         self._answered = False
@@ -272,15 +150,35 @@ class BlockReader:
             self._planned_for = self.refusals.plan_version
         blocks = self._plans.get(keys)
         if blocks is None:
-            quarantine = self.refusals.quarantine
-            blocks = self._plans[keys] = plan(
-                (self._registers[k] for k in keys if self._registers[k].place not in quarantine),
+            blocks = self._plans[keys] = self._cut(keys)
+        return blocks
+
+    def _cut(self, keys: frozenset[str]) -> list[Block]:
+        """Cut registers into blocks; what is suspected of crashing comes last, by itself."""
+        refusals = self.refusals
+        registers = [
+            register
+            for register in (self._registers[key] for key in keys)
+            if register.place not in refusals.quarantine
+        ]
+        suspects = self.crashes.suspects
+        suspected = frozenset[int]().union(*suspects)
+        groups = [
+            [register for register in registers if register.place not in suspected],
+            *([r for r in registers if r.place in places] for places in suspects),
+        ]
+        barrier = refusals.barrier() | suspected
+        return [
+            block
+            for group in groups
+            for block in plan(
+                group,
                 self._defined,
                 max_span=self._max_span,
-                splits=self.refusals.splits,
-                barrier=self.refusals.barrier(),
+                splits=refusals.splits,
+                barrier=barrier,
             )
-        return blocks
+        ]
 
     async def read(self, keys: frozenset[str]) -> Reading:
         """Poll these points, within a session of the link.
@@ -299,10 +197,16 @@ class BlockReader:
             blocks.append(Block((by_place[retry],)))
         doubtful: list[Register] = []
         refused: list[Register] = []
+        if blocks and all(self.crashes.suspected(block.place) for block in blocks):
+            # without an answer before it, a drop says nothing about a register
+            await self._anchor_answers()
         for index, block in enumerate(blocks):
             try:
                 await self._read_block(block, reading, doubtful, refused)
             except (LinkError, BusyError, RefusedError) as err:
+                if isinstance(err, LinkLostError):
+                    places = tuple(register.place for register in block.registers)
+                    self.crashes.dropped(places, proven=self._answered)
                 if not self._answered:
                     raise
                 why = Failure.BUSY if isinstance(err, BusyError) else Failure.NO_ANSWER
@@ -376,6 +280,7 @@ class BlockReader:
             return await self._bisect(block, reading, doubtful, refused)
         self._answered = True
         self._busy = 0
+        self.crashes.answered(block.place)
         for register in block.registers:
             self._take(register, raw[register.point.key], reading, doubtful)
             self.refusals.answered(register.place)
@@ -385,7 +290,9 @@ class BlockReader:
         try:
             return await self._fetch(block)
         except LinkLostError, WrongProtocolError:
-            if not self._link.may_reconnect:
+            if not self._link.may_reconnect or (
+                self._answered and self.crashes.suspected(block.place)
+            ):
                 raise
         return await self._fetch(block)
 

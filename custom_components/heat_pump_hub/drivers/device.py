@@ -127,6 +127,7 @@ class ModbusDriver:
         return {
             "blocks": [[block.table, block.start, block.count] for block in self.blocks(Tier)],
             "learned": self.learned(),
+            "suspected": [list(places) for places in self._reader.crashes.suspects],
             "requests": traffic.requests,
             "connects": traffic.connects,
             "refused": traffic.refused,
