@@ -58,10 +58,14 @@ LUXTRONIK: Final = (
         address="""the place in one of the two lists of the controller, *calculations* and
   *parameters*, counted from 0. A value exists where the list of your controller reaches that far.
   *Older* is its place with [older firmware](luxtronik.md#what-depends-on-the-firmware).""",
-        wear="*EEPROM* is the wear class of",
-        behind="it",
+        wear="*EEPROM* and *volatile* are the wear classes of",
+        behind="them",
     )
     + """
+What belongs to the [Smart Home Interface](luxtronik.md#the-smart-home-interface) stands in a section
+of its own, with the Modbus address on the wire, after *shi_input* or *shi_holding*. Where it is
+there, the parameters that it replaces are disabled at first.
+
 What a controller has several times stands here once: key and name are those of the first, and
 behind the addresses stands how many there are. *A*, *B* and *C* are the circuits.
 """
@@ -326,6 +330,9 @@ class Generic:
     rest: Layout | None = None
     """A machine that shares nothing with it, shown in a section of its own."""
     rest_title: str = ""
+    more: Layout | None = None
+    """The same machine with more: what that adds, in a section of its own."""
+    more_title: str = ""
 
     def __call__(self) -> Page:
         """Return the page, without what it shares with the others."""
@@ -346,6 +353,16 @@ class Generic:
                     (alike[0], places(driver, variants, alike), "") for alike in by_name.values()
                 ]
                 result.section(title, rows)
+        if self.more is not None:
+            fuller = create(Address(host="", port=0), self.more, None)
+            by_name = {}
+            for point in fuller.points.values():
+                if point.key not in driver.points:
+                    by_name.setdefault((platform_of(point), point.name), []).append(point)
+            result.section(
+                self.more_title,
+                [(alike[0], places(fuller, {}, alike), "") for alike in by_name.values()],
+            )
         if self.rest is not None:
             other = create(Address(host="", port=0), self.rest, None)
             rows = [(point, places(other, {}, [point]), "") for point in other.points.values()]
@@ -402,6 +419,8 @@ FAMILIES: Final[Mapping[str, Callable[[], Page]]] = {
         variants={
             "older": Layout(circuits=("a", "b", "c"), features=frozenset({"firmware_V2.88.1"}))
         },
+        more=Layout(circuits=("a", "b", "c"), features=frozenset({"shi"})),
+        more_title="Smart Home Interface",
     ),
     "nibe": Generic(
         key="nibe",

@@ -1,7 +1,8 @@
 """When a heat pump is read, and what becomes of what was read."""
 
 import asyncio
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 import logging
 from typing import Any
@@ -146,6 +147,30 @@ async def test_failures_of_settings_stay_between_their_reads(
     await polls(hass, freezer, 19)
     assert not coordinator(entry).failed
     assert not coordinator(entry).unknown_codes
+
+
+async def test_a_setting_that_a_driver_makes_up_for_is_shown_at_once(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    entry: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What failed comes with a poll of measurements: it need not wait for the settings."""
+    fake.driver.failed = {"system_mode": Failure.NO_ANSWER, "dhw_boost": Failure.NO_ANSWER}
+    await polls(hass, freezer, 20)
+    assert entity_id(hass, "select", "system_mode") in unavailable(hass)
+    fake.driver.failed = {}
+    read = fake.driver.read
+
+    async def more(tiers: Iterable[Tier]) -> Snapshot:
+        snapshot = await read(tiers)
+        return replace(snapshot, values={**snapshot.values, "system_mode": "comfort"})
+
+    monkeypatch.setattr(fake.driver, "read", more)
+    await polls(hass, freezer, 1)
+    assert state(hass, "select", "system_mode") == "comfort"
+    assert coordinator(entry).failed == {"dhw_boost": Failure.NO_ANSWER}
 
 
 async def test_a_poll_that_takes_longer_than_the_interval_is_the_only_one(

@@ -1,7 +1,7 @@
 """What README.md and docs/ say is what the code does."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 import json
 from pathlib import Path
 import re
@@ -34,10 +34,11 @@ from custom_components.heat_pump_hub.drivers.idm import FAMILY, IdmDriver
 from custom_components.heat_pump_hub.drivers.luxtronik import (
     FAMILY as LUXTRONIK,
     LuxtronikDriver,
+    create,
     discovery,
 )
 from custom_components.heat_pump_hub.drivers.luxtronik.firmware import version
-from custom_components.heat_pump_hub.drivers.points import Wear
+from custom_components.heat_pump_hub.drivers.points import Point, Wear
 from custom_components.heat_pump_hub.flow.fields import DEMO_INTERVAL
 from custom_components.heat_pump_hub.history import feed, journal, outbox, shipper
 from custom_components.heat_pump_hub.history.report_files import EXCEL_ROWS
@@ -126,16 +127,37 @@ def test_page_of_all_values_leaves_none_out() -> None:
     assert points.keys() <= shown
 
 
-def test_page_of_all_values_of_luxtronik_leaves_none_out() -> None:
+@pytest.mark.parametrize("shi", [False, True], ids=["own protocol", "interface"])
+def test_page_of_all_values_of_luxtronik_leaves_none_out(shi: bool) -> None:
     """What repeats stands there once: with the name of the first, and how many there are."""
     text = TEXTS["docs/entities-luxtronik.md"].split("## States", 1)[0]
+    text = text.split("## Smart Home Interface", 1)[shi]
+    points = interface() if shi else luxtronik().points
     lines = re.findall(r"^\| `(\w+)` .*$", text, re.MULTILINE)
-    driver = luxtronik()
-    shown = {driver.points[key].name for key in lines}
-    assert {point.name for point in driver.points.values()} == shown
+    shown = {points[key].name for key in lines}
+    assert {point.name for point in points.values()} == shown
     counted = re.findall(r"\((\d+) values\)", text)
-    by_name = Counter((point.part, point.name) for point in driver.points.values())
+    by_name = Counter((point.part, point.name) for point in points.values())
     assert sorted(map(int, counted)) == sorted(n for n in by_name.values() if n > 1)
+
+
+def interface(**layout: Any) -> Mapping[str, Point]:
+    """Return what the Smart Home Interface adds to a Luxtronik."""
+    whole = {"circuits": ("a", "b", "c")} | layout
+    features = frozenset({"shi", *layout.get("features", ())})
+    driver = create(Address(host="", port=0), Layout(**whole | {"features": features}))
+    own = luxtronik(**layout).points
+    return {key: point for key, point in driver.points.items() if key not in own}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/history.md"])
+def test_number_of_values_of_the_interface(page: str) -> None:
+    assert f"Its Smart Home Interface adds {len(interface())}." in flat(TEXTS[page])
+
+
+def test_everything_the_interface_takes_is_held_in_memory() -> None:
+    assert {point.wear for point in interface().values()} == {None, Wear.VOLATILE}
+    assert {point.default for point in interface().values()} == {None}
 
 
 @pytest.mark.parametrize("key", OTHERS)

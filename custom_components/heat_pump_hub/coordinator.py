@@ -243,7 +243,12 @@ class HeatPumpCoordinator(DataUpdateCoordinator[Snapshot]):
             (tier,) = snapshot.tiers
             kept = self._kept[tier]
             values = {key: value for key, value in self.values.items() if key in kept} | values
-            failed = {key: why for key, why in self.failed.items() if key in kept} | failed
+            # what a driver could not read before, it may read in a poll of other things
+            failed = {
+                key: why
+                for key, why in self.failed.items()
+                if key in kept and key not in snapshot.values
+            } | failed
             codes = {key: code for key, code in self.unknown_codes.items() if key in kept} | codes
         self.values, self.failed, self.unknown_codes = values, failed, codes
 

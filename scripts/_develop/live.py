@@ -29,7 +29,7 @@ async def live(
         if "idm" in families:
             pumps.append(await add_socket_pump(stand))
         if "luxtronik" in families:
-            simulator = Simulator(stand.folder, "--family", "luxtronik")
+            simulator = Simulator(stand.folder, "--family", "luxtronik", "--shi")
             stack.push_async_callback(simulator.stop)
             pumps.append(await add_luxtronik_pump(stand, simulator))
         for family in ("nibe", "daikin", "map"):

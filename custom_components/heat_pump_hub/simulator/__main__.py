@@ -13,6 +13,7 @@ from .faults import FaultProxy, FrameLength, modbus_frame
 from .idm_values import FEATURES, IdmMachine
 from .lambda_pump import LambdaMachine
 from .luxtronik import LuxtronikServer, luxtronik_frame
+from .luxtronik_shi import port_beside
 from .luxtronik_values import LuxtronikMachine
 from .machines import Machine, circuits_of, server_of
 from .nibe import NibeMachine
@@ -39,6 +40,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--zones", default="", help="zone:rooms, as 1:3,2:6")
     parser.add_argument("--features", default="", help=f"more of: {', '.join(sorted(FEATURES))}")
     parser.add_argument("--navigator", choices=["2.0", "10", "1.7"], default="2.0")
+    parser.add_argument("--shi", action="store_true", help="a Luxtronik has it, one port on")
     parser.add_argument("--model", choices=MODELS, default=MODELS[0], help="of a NIBE")
     parser.add_argument("--read-back", type=float, default=15.0, help="longest delay, s")
     return parser.parse_args(arguments)
@@ -76,7 +78,7 @@ def serving(
     delay = (0.0, options.read_back)
     if options.family == "luxtronik":
         circuits = options.circuits.lower()
-        luxtronik = LuxtronikMachine(mixing=len(circuits) - 1)
+        luxtronik = LuxtronikMachine(mixing=len(circuits) - 1, shi=options.shi)
         return (
             circuits,
             lambda model: LuxtronikServer(model, luxtronik, read_back_delay=delay, **shared),
@@ -104,14 +106,27 @@ async def run(options: argparse.Namespace, stop: asyncio.Event) -> None:
     port = await server.start()
     proxy = FaultProxy(options.host, port, host=options.host, port=options.port, frame=frame)
     proxy.latency = options.latency
+    proxies = [proxy]
     try:
         if options.latency:
             port = await proxy.start()
+            if isinstance(server, LuxtronikServer) and server.shi is not None:
+                beside = FaultProxy(
+                    options.host,
+                    server.shi.port,
+                    host=options.host,
+                    port=port_beside(port),
+                    frame=modbus_frame,
+                )
+                beside.latency = options.latency
+                proxies.append(beside)
+                await beside.start()
         sys.stdout.write(f"port {port}\n")
         sys.stdout.flush()
         await stop.wait()
     finally:
-        await proxy.stop()
+        for proxy in proxies:
+            await proxy.stop()
         await server.stop()
 
 

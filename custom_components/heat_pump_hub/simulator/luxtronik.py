@@ -17,6 +17,7 @@ from typing import Any, Final, override
 
 from . import luxtronik_table as table
 from .clock import Clock
+from .luxtronik_shi import LAPSE, ShiServer, port_beside
 from .luxtronik_values import LuxtronikMachine, Values
 from .physics import HeatPumpModel
 
@@ -28,6 +29,8 @@ CALCULATIONS: Final = 3004
 VISIBILITIES: Final = 3005
 
 _KEPT: Final = 10_000
+_TRIES: Final = 20
+"""Times to look for two free ports in a row."""
 
 
 @dataclass(slots=True)
@@ -77,13 +80,15 @@ class LuxtronikServer:
         freeze: float = 10.0,
         boot: float = 20.0,
         discovery_port: int | None = None,
+        lapse: float = LAPSE,
         seed: int = 0,
     ) -> None:
         """Prepare; nothing listens before :meth:`start`.
 
         ``read_back_delay`` bounds, in seconds, how long a written parameter still reads as
         before; ``freeze`` and ``boot`` how long firmware .90 hangs and is away after a
-        write. Raises ``ValueError`` if the model lacks a circuit of the machine.
+        write; ``lapse`` after how many seconds its Smart Home Interface forgets. Raises
+        ``ValueError`` if the model lacks a circuit of the machine.
         """
         self.model = model
         self.machine = machine or LuxtronikMachine()
@@ -104,6 +109,17 @@ class LuxtronikServer:
         """The commands that came in."""
         self.connects = 0
         """Connections since the start."""
+        self.shi: ShiServer | None = None
+        """Its Smart Home Interface, where the machine has one."""
+        if self.machine.shi:
+            self.shi = ShiServer(
+                self.values,
+                self.clock,
+                lapse=lapse,
+                host=host,
+                read_back_delay=read_back_delay,
+                seed=seed,
+            )
         self._host = host
         self._port = port
         self._discovery_port = discovery_port
@@ -127,8 +143,22 @@ class LuxtronikServer:
         return len(self._open)
 
     async def start(self) -> int:
-        """Listen and let time run; return the port. Raises ``OSError`` if it is taken."""
-        await self._listen()
+        """Listen and let time run; return the port. Raises ``OSError`` if it is taken.
+
+        The Smart Home Interface listens at the next port, beside a usual one at its own.
+        """
+        tries = _TRIES if self._port == 0 and self.shi is not None else 1
+        while True:
+            await self._listen()
+            tries -= 1
+            try:
+                await self._listen_beside()
+                break
+            except OSError:
+                await self._away()
+                if not tries:
+                    raise
+                self._port = 0
         if self._discovery_port is not None:
             self._udp, _ = await asyncio.get_running_loop().create_datagram_endpoint(
                 lambda: _Discovery(lambda: self._port),
@@ -141,6 +171,11 @@ class LuxtronikServer:
         self._server = await asyncio.start_server(self._serve, self._host, self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 
+    async def _listen_beside(self) -> None:
+        if self.shi is not None:
+            self.shi.listen_at(port_beside(self._port))
+            await self.shi.start()
+
     async def stop(self) -> None:
         """Close the listener and every connection; once more does nothing."""
         for task in list(self._tasks):
@@ -149,6 +184,8 @@ class LuxtronikServer:
         if self._udp is not None:
             self._udp.close()
             self._udp = None
+        if self.shi is not None:
+            await self.shi.stop()
         await self._away()
 
     async def _away(self) -> None:
@@ -193,14 +230,19 @@ class LuxtronikServer:
     def set_parameter(self, index: int, raw: int) -> None:
         """Change a parameter as at the panel: at once, not recorded. Raises ``IndexError``."""
         self._pending.pop(index, None)
-        self.values.apply(index, raw)
+        self._apply(index, raw)
 
     def _tick(self) -> None:
         """Let time pass in the model, and parameters arrive."""
         self.clock.tick()
         now = time.monotonic()
         for index in [index for index, (due, _raw) in self._pending.items() if due <= now]:
-            self.values.apply(index, self._pending.pop(index)[1])
+            self._apply(index, self._pending.pop(index)[1])
+
+    def _apply(self, index: int, raw: int) -> None:
+        self.values.apply(index, raw)
+        if self.shi is not None:
+            self.shi.act()
 
     # -- requests ------------------------------------------------------------------
 

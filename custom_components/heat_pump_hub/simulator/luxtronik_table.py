@@ -14,7 +14,7 @@ type Reading = Callable[[HeatPumpModel, Mapping[str, StateValue]], float]
 MIXING: Final = "bcd"
 """Circuits of the model behind the mixing circuits 1, 2 and 3; ``a`` is without mixer."""
 
-_OPERATING: Final = {
+OPERATING: Final = {
     "heating": 0,
     "dhw": 1,
     "pool": 2,
@@ -23,6 +23,7 @@ _OPERATING: Final = {
     "off": 5,
     "cooling": 7,
 }
+"""What it does, by the number of calculation 80."""
 _MENU: Final = {"heating": 0, "off": 1, "dhw": 5, "defrost": 7, "cooling": 10, "utility_lock": 4}
 
 
@@ -82,7 +83,7 @@ CALCULATIONS: Final[dict[int, Reading]] = {
     60: shown("backup_heater_hours", 3600.0),
     63: shown("compressor_hours", 3600.0),
     79: lambda model, _s: 3.0 if model.heater else 1.0,
-    80: mode(_OPERATING),
+    80: mode(OPERATING),
     117: _status,
     118: lambda _m, _s: 0.0,
     119: mode(_MENU),

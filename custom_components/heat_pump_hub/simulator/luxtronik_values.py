@@ -22,6 +22,8 @@ class LuxtronikMachine:
     mixing: int = 1
     """Mixing circuits, 0 to 3."""
     smart_grid: bool = False
+    shi: bool = False
+    """Whether its Smart Home Interface is switched on."""
     metered: bool = True
     """Whether it measures what it takes from the grid."""
     calculations: int = 269
@@ -36,6 +38,8 @@ class LuxtronikMachine:
             raise ValueError(f"no such number of mixing circuits: {self.mixing}")
         if min(self.calculations, self.parameters, self.visibilities) < 1:
             raise ValueError("a controller has values of every kind")
+        if self.shi and self.release < (3, 90, 1):
+            raise ValueError(f"firmware {self.firmware} has no Smart Home Interface")
         if len(self.firmware) > 10:
             raise ValueError(f"a firmware has ten characters: {self.firmware!r}")
 

@@ -12,6 +12,8 @@ from ..driver import Address
 
 PORTS: Final = (4444, 47808)
 DEFAULT_PORT: Final = 8889
+USUAL_PORTS: Final = (DEFAULT_PORT, 8888)
+"""Of the controller; old firmware uses the second."""
 
 _QUESTION: Final = b"2000;111;1;\x00"
 _ANSWER: Final = "2500;111;"

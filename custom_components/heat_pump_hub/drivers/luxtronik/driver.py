@@ -20,10 +20,11 @@ from ..driver import (
 from ..points import Failure, Point, Snapshot, Tier, Value
 from ..recognition import known, recognise
 from . import codes, derived
-from .firmware import Controller, Version, firmware, version
+from .firmware import SHI_SINCE, Controller, Version, firmware, version
 from .points import Register, Table
 from .protocol import TIMEOUT, Command, Link
 from .readout import Readout
+from .shi import look_for
 from .table import registers
 
 MANUFACTURER: Final = "Alpha Innotec"
@@ -270,9 +271,10 @@ def serial(parameters: tuple[int, ...]) -> str | None:
 
 
 async def probe(address: Address) -> Identity:
-    """Look at a controller, read only, and say what it is: three commands.
+    """Look at a controller, read only, and say what it is.
 
-    Raises :class:`DriverError`: the precise reason, as a config flow shows it.
+    Three commands, and a look for the Smart Home Interface where the firmware may have
+    one. Raises :class:`DriverError`: the precise reason, as a config flow shows it.
     """
     link = Link(address, timeout=TIMEOUT)
     try:
@@ -285,11 +287,14 @@ async def probe(address: Address) -> Identity:
             visibilities = await link.read(Command.VISIBILITIES)
     finally:
         await link.close()
+    found = version(name)
+    shi = await look_for(address) if found is not None and found >= SHI_SINCE else None
     controller = Controller(
         firmware=name,
         calculations=len(calculations),
         parameters=len(parameters),
         circuits=circuits(parameters, visibilities),
+        shi=shi,
     )
     number = serial(parameters)
     model = _model(calculations)

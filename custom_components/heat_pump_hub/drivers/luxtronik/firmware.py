@@ -27,6 +27,12 @@ class Version(NamedTuple):
         return self.series in (1, 2) and self.release == 90
 
 
+SHI_SINCE: Final = Version(3, 90, 1)
+"""The first firmware with the Smart Home Interface."""
+SHI_PORT: Final = 502
+"""Where the Smart Home Interface answers."""
+
+
 def version(text: str | None) -> Version | None:
     """Return the version of a firmware's name, ``None`` if it has none."""
     match = _VERSION.match(text) if text else None
@@ -52,6 +58,8 @@ class Controller:
     """How many it has; ``None``: all that are known."""
     parameters: int | None = None
     circuits: tuple[str, ...] = ()
+    shi: int | None = None
+    """Port of the Smart Home Interface; ``None``: there is none."""
 
     @property
     def version(self) -> Version | None:
@@ -62,11 +70,13 @@ class Controller:
     def from_layout(cls, layout: Layout) -> Controller:
         """Restore what :meth:`features` put into a layout."""
         known = dict(feature.partition("_")[::2] for feature in layout.features)
+        shi = known.get("shi")
         return cls(
             firmware=known.get("firmware"),
             calculations=_count(known.get("calculations")),
             parameters=_count(known.get("parameters")),
             circuits=layout.circuits,
+            shi=SHI_PORT if shi == "" else _count(shi),
         )
 
     def with_firmware(self, firmware: str) -> Controller:
@@ -82,6 +92,8 @@ class Controller:
         ):
             if value is not None:
                 yield f"{name}_{value}"
+        if self.shi is not None:
+            yield "shi" if self.shi == SHI_PORT else f"shi_{self.shi}"
 
 
 def _count(text: str | None) -> int | None:
