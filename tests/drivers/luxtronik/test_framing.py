@@ -113,6 +113,26 @@ def test_any_bytes_raise_nothing_but_ours(command: Command, pieces: list[bytes])
     assert all(isinstance(value, int) for value in reply.values())
 
 
+@given(
+    st.sampled_from(list(Command)),
+    st.integers(-(2**31), 2**31 - 1),
+    st.lists(st.binary(max_size=4096), max_size=40),
+)
+def test_memory_is_bounded(command: Command, count: int, pieces: list[bytes]) -> None:
+    """Whatever length an answer names, no more is kept than a whole one and the last piece."""
+    head = struct.pack(">i", command) + (b"\0" * 4 if command is Command.CALCULATIONS else b"")
+    reply = Reply(command)
+    longest = 12 + 4 * MOST_VALUES
+    try:
+        for piece in (head + struct.pack(">i", count), *pieces):
+            whole = reply.feed(piece)
+            assert len(reply._data) <= longest
+            if whole:
+                break
+    except DriverError:
+        assert len(reply._data) <= longest + 4096
+
+
 @given(st.sampled_from(READS), st.binary(min_size=4, max_size=64))
 def test_a_plausible_start_and_then_anything(command: Command, tail: bytes) -> None:
     """With the right echo it still ends in values or an error of ours."""
