@@ -13,7 +13,7 @@ from custom_components.heat_pump_hub.drivers.driver import (
     Layout,
     LinkRefusedError,
     NoAnswerError,
-    NotThisFamilyError,
+    OtherMachineError,
     RefusedError,
 )
 from custom_components.heat_pump_hub.drivers.luxtronik import FAMILY, LuxtronikDriver, shi, two_ways
@@ -520,16 +520,48 @@ async def test_half_a_read_of_settings_is_made_up_for(
 
 
 async def test_another_machine_counts_on_neither_way(
-    machine: LuxtronikServer, driver: TwoWayDriver, monkeypatch: pytest.MonkeyPatch
+    machine: LuxtronikServer, driver: TwoWayDriver
 ) -> None:
-    """Where the controller is known to be another one, its interface is as well."""
-
-    async def stranger(*_: object) -> None:
-        raise NotThisFamilyError("another machine")
-
-    monkeypatch.setattr(LuxtronikDriver, "_fetch", stranger)
-    with pytest.raises(NotThisFamilyError):
+    """Its serial number is told by its own protocol only; nothing is written until it agrees."""
+    driver.expect({"serial": "200114-c3a-7"})
+    await driver.read(Tier)
+    await driver.write("shi_lock_heating", True)
+    machine.set_parameter(876, 8)
+    machine.drop()
+    await asyncio.sleep(0)
+    with pytest.raises(OtherMachineError):
         await driver.read(Tier)
+    for key, value in (("shi_lock_heating", False), ("heating_mode", "off")):
+        with pytest.raises(OtherMachineError):
+            await driver.read_point(key)
+        with pytest.raises(OtherMachineError):
+            await driver.write(key, value)
+    assert len(beside(machine).writes) == 1
+    assert machine.writes == []
+    machine.set_parameter(876, 7)
+    assert (await driver.read(Tier)).failed == {}
+    await driver.write("shi_lock_heating", False)
+
+
+async def test_a_new_connection_of_the_interface_waits_for_the_controllers_own(
+    machine: LuxtronikServer, driver: TwoWayDriver
+) -> None:
+    """While that one is away nobody knows whose interface answers."""
+    driver.expect({"serial": "200114-c3a-7"})
+    await driver.read(Tier)
+    await machine._away()
+    assert "shi_heating_status" in (await driver.read(MEASUREMENT)).values
+    await beside(machine).restart()
+    for _ in range(2):
+        with pytest.raises(LinkRefusedError):
+            await driver.read(MEASUREMENT)
+    with pytest.raises(DriverError):
+        await driver.write("shi_lock_heating", True)
+    assert beside(machine).writes == []
+    await machine._listen()
+    assert (await driver.read(MEASUREMENT)).failed == {}
+    driver.expect({})
+    assert (await driver.read(MEASUREMENT)).failed == {}
 
 
 @pytest.mark.parametrize("fault", list(Fault))

@@ -6,7 +6,7 @@ read or written within ten minutes, and is forgotten when the controller restart
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, override
@@ -94,6 +94,10 @@ class ShiDriver(ModbusDriver):
         """The firmware as the last poll found it."""
         self._served: Mapping[Tier, frozenset[str]] = self._tiers
         """Keys of the registers that this firmware has."""
+
+    def greet_with(self, greet: Callable[[], Awaitable[None]] | None) -> None:
+        """Call this before the first request on each new connection."""
+        self._link.greet = greet
 
     @override
     async def read(self, tiers: Iterable[Tier]) -> Snapshot:

@@ -15,8 +15,10 @@ from ..driver import (
     Address,
     BusyError,
     DriverError,
+    Fingerprint,
     Layout,
     NotThisFamilyError,
+    OtherMachineError,
     Traffic,
     UnsupportedModelError,
 )
@@ -27,7 +29,7 @@ from .shi import ShiDriver
 
 _LOGGER: Final = logging.getLogger(__name__)
 _AGAIN: Final = (Failure.NO_ANSWER, Failure.BUSY)
-_HOLD: Final = (NotThisFamilyError, UnsupportedModelError)
+_HOLD: Final = (NotThisFamilyError, OtherMachineError, UnsupportedModelError)
 """What answers is not the machine that was set up: nothing of it counts."""
 
 REPLACED: Final = {
@@ -101,6 +103,9 @@ class TwoWayDriver(LuxtronikDriver):
             learned=of_shi if isinstance(of_shi, dict) else None,
             now=now,
         )
+        self._polling: asyncio.Future[Snapshot | DriverError] | None = None
+        self._doubt: DriverError | None = None
+        """Why the last poll of the controller's own protocol failed."""
         self._own = _Way(f"The Luxtronik at {address.host}", super().read, _by_tier(own))
         self._beside = _Way(
             f"The Smart Home Interface of the Luxtronik at {address.host}",
@@ -128,10 +133,34 @@ class TwoWayDriver(LuxtronikDriver):
         )
 
     @override
+    def expect(self, fingerprint: Fingerprint) -> None:
+        """Read and write only the machine of this fingerprint, either way."""
+        super().expect(fingerprint)
+        self._shi.greet_with(self._prove if fingerprint else None)
+
+    async def _prove(self) -> None:
+        """Let a new connection of the interface count, if the controller is the right one.
+
+        It tells no serial number, so it is believed what the other protocol of the same
+        host proved with the same poll. Raises what that one raised.
+        """
+        found = self._doubt
+        if self._polling is not None:
+            result = await asyncio.shield(self._polling)
+            found = result if isinstance(result, DriverError) else None
+        if found is not None:
+            raise found
+
+    @override
     async def read(self, tiers: Iterable[Tier]) -> Snapshot:
         """Poll these tiers, both ways at the same time; raises only if neither answers."""
         asked = frozenset(tiers)
-        own, other = await asyncio.gather(self._own.poll(asked), self._beside.poll(asked))
+        self._polling = polling = asyncio.ensure_future(self._own.poll(asked))
+        try:
+            own, other = await asyncio.gather(polling, self._beside.poll(asked))
+        finally:
+            self._polling = None
+        self._doubt = own if isinstance(own, DriverError) else None
         if isinstance(own, DriverError) and (
             isinstance(other, DriverError) or isinstance(own, _HOLD)
         ):
@@ -154,6 +183,7 @@ class TwoWayDriver(LuxtronikDriver):
     async def read_point(self, key: str) -> Value | None:
         """Read one point now, the way it is served. Raises :class:`DriverError`."""
         if key in self._shi.points:
+            self._check()
             return await self._shi.read_point(key)
         return await super().read_point(key)
 
@@ -161,9 +191,15 @@ class TwoWayDriver(LuxtronikDriver):
     async def write(self, key: str, value: Value) -> None:
         """Write one point the way it is served. Raises as :meth:`LuxtronikDriver.write`."""
         if key in self._shi.points:
+            self._check()
             await self._shi.write(key, value)
         else:
             await super().write(key, value)
+
+    def _check(self) -> None:
+        """Raise if the last poll met another machine."""
+        if isinstance(self._doubt, _HOLD):
+            raise self._doubt
 
     @override
     def register(self, key: str) -> tuple[str, int]:
