@@ -11,10 +11,12 @@ from custom_components.heat_pump_hub.drivers.driver import (
     Address,
     DriverError,
     Layout,
+    LinkLostError,
     LinkRefusedError,
+    NoAnswerError,
 )
 from custom_components.heat_pump_hub.drivers.idm import IdmDriver, probe
-from custom_components.heat_pump_hub.drivers.link import Link
+from custom_components.heat_pump_hub.drivers.link import Link, Wire
 from custom_components.heat_pump_hub.drivers.points import Tier, Value
 from custom_components.heat_pump_hub.simulator.faults import Fault, FaultProxy
 from custom_components.heat_pump_hub.simulator.idm import IdmServer
@@ -245,3 +247,38 @@ async def test_the_port_is_closed(proxy: FaultProxy) -> None:
     await proxy.pause()
     with pytest.raises(LinkRefusedError):
         await probe(Address(host="127.0.0.1", port=proxy.port))
+
+
+async def test_a_link_lost_in_the_pause_before_a_request_is_not_opened_by_it(
+    machine: IdmServer, proxy: FaultProxy
+) -> None:
+    """What is behind a new connection is greeted first: only the link itself opens one."""
+    link = Link(Address(host="127.0.0.1", port=proxy.port), Wire(spacing=0.3))
+    async with link.session():
+        await link.read_input_registers(1000, 2)
+        second = asyncio.ensure_future(link.read_input_registers(1000, 2))
+        await asyncio.sleep(0.1)
+        await proxy.drop_all()
+        with pytest.raises(LinkLostError):
+            await second
+    assert machine.connects == 1
+    assert link.traffic.connects == 1
+    async with link.session():
+        assert len(await link.read_input_registers(1000, 2)) == 2
+    await link.close()
+
+
+async def test_each_link_of_an_endpoint_waits_as_long_as_it_says(
+    machine: IdmServer, proxy: FaultProxy
+) -> None:
+    """A config flow that tries an address in a hurry does so beside an entry that does not."""
+    address = Address(host="127.0.0.1", port=proxy.port)
+    patient, hasty = Link(address, timeout=30.0), Link(address, timeout=0.2)
+    async with patient.session():
+        await patient.read_input_registers(1000, 2)
+    machine.silent = True
+    async with hasty.session(), asyncio.timeout(10):
+        with pytest.raises(NoAnswerError):
+            await hasty.read_input_registers(1000, 2)
+    await hasty.close()
+    await patient.close()

@@ -190,11 +190,12 @@ class BlockReader:
         self._answered = False
         self._refused_whole = False
         self._busy = 0
-        by_place = {self._registers[key].place: self._registers[key] for key in keys}
         blocks = list(self.blocks(keys))
-        retry = self.refusals.next_retry(by_place)
-        if retry is not None:
-            blocks.append(Block((by_place[retry],)))
+        if self.refusals.quarantine:
+            by_place = {self._registers[key].place: self._registers[key] for key in keys}
+            retry = self.refusals.next_retry(by_place)
+            if retry is not None:
+                blocks.append(Block((by_place[retry],)))
         doubtful: list[Register] = []
         refused: list[Register] = []
         if blocks and all(self.crashes.suspected(block.place) for block in blocks):
@@ -219,9 +220,10 @@ class BlockReader:
                         if register.point.key not in reading.values:
                             reading.failed[register.point.key] = why
                 break
-        for key in keys:
-            if self._registers[key].place in self.refusals.quarantine:
-                reading.failed.setdefault(key, Failure.REFUSED)
+        if self.refusals.quarantine:
+            for key in keys:
+                if self._registers[key].place in self.refusals.quarantine:
+                    reading.failed.setdefault(key, Failure.REFUSED)
         for register in refused:
             reading.failed[register.point.key] = Failure.REFUSED
             if self._answered:
@@ -283,7 +285,9 @@ class BlockReader:
         self.crashes.answered(block.place)
         for register in block.registers:
             self._take(register, raw[register.point.key], reading, doubtful)
-            self.refusals.answered(register.place)
+        if self.refusals.strikes or self.refusals.quarantine:
+            for register in block.registers:
+                self.refusals.answered(register.place)
         return True
 
     async def _fetch_or_reconnect(self, block: Block) -> Mapping[str, Any]:

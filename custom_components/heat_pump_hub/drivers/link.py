@@ -32,7 +32,7 @@ from modbus_connection import (
 )
 from modbus_connection.pymodbus import ModbusConnection
 from pymodbus.client import AsyncModbusTlsClient
-from pymodbus.exceptions import ModbusException
+from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.framer import FramerSocket
 
 from .driver import (
@@ -96,12 +96,28 @@ def unverified_tls() -> ssl.SSLContext:
 
 
 class _QuietConnection(ModbusConnection):
-    """A connection on which an undecodable answer closes the link without a traceback."""
+    """A connection that only :meth:`open` opens, and that an undecodable answer closes quietly."""
+
+    context: Any = None
+    """pymodbus's side of the last connection."""
+
+    async def open(self) -> None:
+        """Connect, unless connected. Raises ``ModbusError``."""
+        await super().connect()
+
+    @override
+    async def connect(self) -> None:
+        """Do nothing: what every request begins with must not open a lost connection again.
+
+        Raises ``ModbusConnectionError`` if it is lost.
+        """
+        if not self.connected:
+            raise ModbusConnectionError("the connection was lost")
 
     @override
     async def _connect_client(self) -> Any:
         client = await super()._connect_client()
-        context = client.ctx
+        self.context = context = client.ctx
         if isinstance(client, AsyncModbusTlsClient):
             # its own framer takes every record for a whole answer
             context.framer = FramerSocket(context.framer.decoder)
@@ -125,7 +141,6 @@ class _Endpoint(Endpoint):
     def __init__(self, address: Address, wire: Wire, timeout: float) -> None:
         """Remember where to connect."""
         super().__init__()
-        self.expiry: asyncio.Timeout | None = None
         self.connection = _QuietConnection(
             ModbusTlsParams(host=address.host, port=address.port, sslctx=unverified_tls())
             if wire.tls
@@ -134,11 +149,35 @@ class _Endpoint(Endpoint):
         )
         # pymodbus would wait out the time-out for an answer that can no longer come
         self.connection.on_connection_lost(self.expire)
+        self._requests = 0
+        self._under_way = False
 
-    def expire(self, grace: float = 0.0) -> None:
+    def begin(self, timeout: float) -> None:
+        """Note that a request is under way; its answer may take ``timeout`` seconds."""
+        self.connection.context.comm_params.timeout_connect = timeout
+        self._requests += 1
+        self._under_way = True
+
+    def end(self) -> None:
+        """Note that it is over."""
+        self._under_way = False
+
+    def expire(self) -> None:
+        """End the request that is under way: it fails as lost."""
+        if self._under_way:
+            answer = self.connection.context.response_future
+            if not answer.done():
+                lost = ConnectionException("the connection was lost")  # type: ignore[no-untyped-call]
+                answer.set_exception(lost)
+
+    def expire_after(self, grace: float) -> None:
         """End the request that is under way, if it takes longer than ``grace`` seconds."""
-        if self.expiry is not None and not self.expiry.expired():
-            self.expiry.reschedule(asyncio.get_running_loop().time() + grace)
+        if self._under_way:
+            asyncio.get_running_loop().call_later(grace, self._expire_if, self._requests)
+
+    def _expire_if(self, number: int) -> None:
+        if number == self._requests:
+            self.expire()
 
     @property
     @override
@@ -182,7 +221,7 @@ class Link(SharedLink[_Endpoint]):
     @override
     def _cut(self) -> None:
         if self._endpoint is not None:
-            self._endpoint.expire(_GRACE)
+            self._endpoint.expire_after(_GRACE)
 
     @asynccontextmanager
     @override
@@ -218,15 +257,15 @@ class Link(SharedLink[_Endpoint]):
         if not endpoint.connected:
             raise LinkLostError("the connection was lost")
         self.traffic.requests += 1
+        endpoint.begin(self._timeout)
         try:
-            async with asyncio.timeout(self._timeout + self.wire.spacing) as endpoint.expiry:
-                return await call(self._unit)
+            return await call(self._unit)
         except _BUSY as err:
             raise BusyError(f"the device is busy (code {err.exception_code})") from err
         except ModbusExceptionError as err:
             self.traffic.refused += 1
             raise RefusedError(str(err), err.exception_code) from err
-        except (ModbusError, TimeoutError) as err:
+        except ModbusError as err:
             lost = self._closed or not endpoint.connected
             self.traffic.failures += 1
             # a late answer must not meet the next request
@@ -241,7 +280,7 @@ class Link(SharedLink[_Endpoint]):
                 raise LinkLostError("the connection was lost") from err
             raise NoAnswerError(f"no answer within {self._timeout:g} s") from err
         finally:
-            endpoint.expiry = None
+            endpoint.end()
 
     async def _connect(self, endpoint: _Endpoint) -> None:
         if not self._may_connect:
@@ -250,7 +289,7 @@ class Link(SharedLink[_Endpoint]):
         self.traffic.connects += 1
         try:
             await endpoint.settle()
-            await endpoint.connection.connect()
+            await endpoint.connection.open()
         except ModbusTimeoutError as err:
             self.traffic.failures += 1
             raise NoAnswerError(str(err)) from err
