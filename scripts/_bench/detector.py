@@ -23,9 +23,9 @@ FAULTS = ("leak", "stuck", "drift", "pump", "icing", "shortcycle", "heater", "dh
 DELAYS = {"leak": 48.0, "drift": 36.0, "icing": 6.0, "stuck": 2.1, "pump": 1.0}
 """Hours that a fault may take to be found; the others have no limit of their own."""
 RELATED = {
-    "shortcycle": ("starts_3h", "starts_24h", "cycle_length"),
+    "shortcycle": ("cycle_starts_3h", "cycle_starts_24h", "cycle_length"),
     "heater": ("heater_run",),
-    "dhwloss": ("dhw_cooling", "dhw_runs", "dhw_balance"),
+    "dhwloss": ("tank_cooling", "tank_loss", "tank_runs", "tank_balance"),
 }
 """The monitors whose word counts; of the other faults, any does."""
 SENSORS = {

@@ -44,12 +44,12 @@ def test_normal_life_goes_on_without_alarm(learned: Learned) -> None:
 @pytest.mark.parametrize(
     ("fault", "monitor", "cause", "hours"),
     [
-        ({"leak": 0.15}, "fast", "refrigerant_loss", 6),
-        ({"loss": 4.0}, "dhw_cooling", "tank", 36),
+        ({"leak": 0.15}, "relation_fast", "refrigerant_loss", 6),
+        ({"loss": 4.0}, "tank_cooling", "tank", 36),
         ({"cycling": True}, "cycle_length", "control", 3),
         ({"heater": True}, "heater_run", "heater", 1),
-        ({"frost": 25.0}, "defrost_interval", "icing", 6),
-        ({"over": 8.0}, "flow_over", "pump", 1),
+        ({"frost": 25.0}, "cycle_defrost_interval", "icing", 6),
+        ({"over": 8.0}, "relation_flow_over", "pump", 1),
     ],
 )
 def test_faults_of_the_machine_are_told_with_a_possible_cause(
@@ -135,7 +135,7 @@ def test_flow_that_is_still_hot_after_its_setpoint_fell_is_explained(learned: Le
     for time, values in plant.days(0.06):
         values["flow_temperature_setpoint"] = 20.0
         verdict = detector.observe(time, values)
-        assert "flow_over" not in {reason.monitor for reason in verdict.reasons}
+        assert "relation_flow_over" not in {reason.monitor for reason in verdict.reasons}
 
 
 def test_nothing_is_told_before_it_was_learned() -> None:

@@ -9,9 +9,17 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings, strategies as st
 import pytest
 
-from custom_components.heat_pump_hub.detection import Detector, Signal, Verdict, state
+from custom_components.heat_pump_hub.detection import (
+    Detector,
+    Signal,
+    Verdict,
+    daily,
+    events,
+    state,
+)
 from custom_components.heat_pump_hub.detection.contexts import Clock
 from custom_components.heat_pump_hub.detection.latches import Latch
+from custom_components.heat_pump_hub.detection.verdict import MONITORS
 
 from .conftest import Household
 from .days import SIGNALS, House, Sample
@@ -235,3 +243,12 @@ def test_two_houses_do_not_share_anything() -> None:
         first.observe(*sample)
     assert second.to_json() == Detector(SIGNALS).to_json()
     assert first.to_json() != second.to_json()
+
+
+def test_every_monitor_begins_with_a_word_that_consumers_know() -> None:
+    words = ("range", "spike", "jump", "flatline", "frozen", "relation", "cycle", "tank", "heater")
+    told = {
+        *(MONITORS.get(name, name) for name in (*events._MONITORS, *daily.DAILY, "fast", "slow")),
+        *MONITORS.values(),
+    }
+    assert [name for name in told if not name.startswith(words)] == []

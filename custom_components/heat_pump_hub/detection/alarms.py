@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from . import state
 from .contexts import HOUR
 from .latches import ACCEPTED_AFTER
-from .verdict import Reason
+from .verdict import MONITORS, Reason
 
 _QUIET: Final = 0.6
 """Under this share of the threshold, the cause counts as gone."""
@@ -85,7 +85,7 @@ class Alarm:
         told = {"unit": self.unit, "mode": self.mode, "causes": self.causes}
         context |= {name: value for name, value in told.items() if value}
         return Reason(
-            monitor=self.monitor,
+            monitor=MONITORS.get(self.monitor, self.monitor),
             signals=self.signals,
             suspect=self.suspect,
             observed=self.observed,

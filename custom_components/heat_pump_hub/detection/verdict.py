@@ -3,7 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
+
+MONITORS: Final[Mapping[str, str]] = {
+    "fast": "relation_fast",
+    "slow": "relation_slow",
+    "multi": "relation_multi",
+    "flow_over": "relation_flow_over",
+    "spread_over": "relation_spread_over",
+    "heat_need": "relation_heat_need",
+    "starts_3h": "cycle_starts_3h",
+    "starts_24h": "cycle_starts_24h",
+    "defrost_interval": "cycle_defrost_interval",
+    "cop_low": "cycle_cop",
+    "dhw_cooling": "tank_cooling",
+    "dhw_runs": "tank_runs",
+    "dhw_heat_up": "tank_heat_up",
+    "dhw_balance": "tank_balance",
+    "dhw_energy": "tank_energy",
+}
+"""Names inside the detector that a reason gives otherwise; all others stay."""
 
 type State = Literal["learning", "normal", "alarm", "paused"]
 
@@ -12,15 +31,15 @@ type State = Literal["learning", "normal", "alarm", "paused"]
 class Reason:
     """Why the detector alarms.
 
-    ``monitor`` is ``range``, ``flatline`` (``flatline_running``: counted while the
-    compressor runs), ``frozen``, ``spike``, ``jump``, ``fast``, ``slow`` or ``multi``
-    (a signal, or ``signals[0]`` minus ``signals[1]`` or the reverse, is not what is
-    expected; ``multi``: several together), or an event: ``starts_3h``, ``starts_24h``,
-    ``cycle_length``, ``defrost_interval`` (both as number per hour), ``flow_over``,
-    ``spread_over``, ``dhw_cooling`` (% of the excess temperature per hour),
-    ``dhw_runs``, ``dhw_heat_up``, ``dhw_balance``, ``heater_run``, or a day's number:
-    ``tank_loss``, ``dhw_energy``, ``cop_low``, ``heat_need``; ``generic``: a signal of
-    unknown meaning left the range that it ever had.
+    ``monitor`` begins with ``range``, ``spike``, ``jump``, ``flatline``
+    (``flatline_running``: counted while the compressor runs), ``frozen``, ``relation``
+    (``_fast``, ``_slow``: a signal, or ``signals[0]`` minus ``signals[1]`` or the reverse,
+    is not what is expected; ``_multi``: several together; ``_flow_over`` the setpoint,
+    ``_spread_over``; ``_heat_need`` of a day), ``cycle`` (``_starts_3h``, ``_starts_24h``,
+    ``_length`` and ``_defrost_interval``, both as number per hour, ``_cop`` of a day),
+    ``tank`` (``_cooling`` in % of the excess temperature per hour, ``_loss``, ``_runs``,
+    ``_heat_up``, ``_balance``, ``_energy`` of a day), ``heater`` (``_run``) or ``generic``
+    (a signal of unknown meaning left the range that it ever had).
     ``range`` gives ``observed``, ``expected`` (the nearest limit) and
     ``tolerance`` in the unit of the signal; ``flatline`` and ``frozen`` give
     minutes without a change: seen, longest ever learned, and how much longer than
