@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 
 from custom_components.heat_pump_hub import archive, backup
-from custom_components.heat_pump_hub.const import DOMAIN
+from custom_components.heat_pump_hub.const import CONF_HISTORY_URL, DOMAIN
 from custom_components.heat_pump_hub.history.codec import decompress
 from custom_components.heat_pump_hub.journals import DATA_JOURNALS
 
@@ -439,4 +439,29 @@ async def test_a_tenant_that_is_none_costs_only_the_history(
     await set_up(hass, entry)
     assert entry.state is ConfigEntryState.LOADED
     assert entry.runtime_data.archive is None
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_without_a_server_its_sensors_go_and_come_back_as_they_were(
+    hass: HomeAssistant, fake: FakeFamily, server: AiohttpClientMocker
+) -> None:
+    registry = er.async_get(hass)
+    entry = make_entry(data=HISTORY)
+    await set_up(hass, entry)
+    backlog = registry.async_get_entity_id("sensor", DOMAIN, "idm_history_backlog")
+    assert backlog is not None
+    registry.async_update_entity(
+        backlog, new_entity_id="sensor.waiting", disabled_by=None, name="Waiting"
+    )
+    data = dict(entry.data)
+    hass.config_entries.async_update_entry(entry, data=data | {CONF_HISTORY_URL: ""})
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert [one for one in registry.entities if "history" in registry.entities[one].unique_id] == []
+    assert hass.states.get("sensor.waiting") is None
+    hass.config_entries.async_update_entry(entry, data=data)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert hass.states.get("sensor.waiting") is not None
+    assert registry.entities["sensor.waiting"].name == "Waiting"
     await hass.config_entries.async_unload(entry.entry_id)

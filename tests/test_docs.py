@@ -299,6 +299,12 @@ def listed(numbers: tuple[float, ...]) -> str:
 
 HOUR = 3_600_000
 MINUTE = 60_000
+PROMISE = (
+    "a killed server loses nothing; a killed writer loses at most what was not yet posted; if both die"
+    f" within W, at most W ({outbox.SPILL_AFTER:g} s;"
+    f" {feed.JOINED_POLLS * FAMILY.interval / 60:g} minutes once frames hold {feed.JOINED_POLLS} polls);"
+    " an ordinary stop, reload or outage loses nothing."
+)
 NUMBERS = {
     "settings": ("README.md", f"settings every {const.SETTINGS_INTERVAL / 60:g} minutes"),
     "after a write": ("README.md", f"{const.SETTINGS_AFTER_WRITE:g} s after a write"),
@@ -338,11 +344,8 @@ NUMBERS = {
     "hold": ("README.md", f"{shipper.HOLD:g} s later the samples of every series are counted"),
     "hold of the history": ("docs/history.md", f"held for {shipper.HOLD:g} s after the answer"),
     "journal": ("README.md", f"not verified {outbox.SPILL_AFTER:g} s after it was read"),
-    "both die": ("README.md", f"at most the last {outbox.SPILL_AFTER:g} s are lost"),
-    "joined": (
-        "README.md",
-        f"{feed.JOINED_POLLS * FAMILY.interval / 60:g} minutes once the server is away",
-    ),
+    "promise": ("README.md", PROMISE),
+    "promise of the history": ("docs/history.md", PROMISE),
     "days of the journal": (
         "README.md",
         f"keeps {journal.DAYS} days by default and at most {outbox.LIMIT_BYTES >> 20} MiB",

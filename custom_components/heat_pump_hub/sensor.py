@@ -1,14 +1,16 @@
 """What a heat pump measures and counts, and how its history and its detector fare."""
 
 from datetime import UTC, datetime
-from typing import Final, override
+from typing import ClassVar, Final, override
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, SensorStateClass
 from homeassistant.const import PERCENTAGE, EntityCategory, Platform
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .archive import Archive
+from .const import DOMAIN
 from .coordinator import HubConfigEntry, HubData
 from .drivers.points import MACHINE, Kind, Point, Quantity, Value
 from .entity import (
@@ -37,16 +39,20 @@ async def async_setup_entry(
         (ReadingEntity(data, point) for point in points_of(entry, Platform.SENSOR)),
     )
     async_add_entities([AnomalyProbabilitySensor(data), LearningProgressSensor(data)])
-    if data.archive is not None:
-        async_add_entities(
-            [
-                HistoryBacklogSensor(data, data.archive),
-                HistoryLastStoredSensor(data, data.archive),
-                HistoryOldestSensor(data, data.archive),
-                HistoryVerifiedSensor(data, data.archive),
-                HistoryDroppedSensor(data, data.archive),
-            ]
-        )
+    if data.archive is None:
+        _forget_history(hass, data.identity)
+    else:
+        async_add_entities(kind(data, data.archive) for kind in HISTORY_SENSORS)
+
+
+@callback
+def _forget_history(hass: HomeAssistant, identity: str) -> None:
+    """Remove what a history server left that was named once; named again, they are as they were."""
+    registry = er.async_get(hass)
+    for kind in HISTORY_SENSORS:
+        unique_id = f"{identity}_{kind.key}"
+        if found := registry.async_get_entity_id(Platform.SENSOR, DOMAIN, unique_id):
+            registry.async_remove(found)
 
 
 def state_class_of(point: Point) -> SensorStateClass | None:
@@ -127,12 +133,14 @@ class HistoryEntity(HubEntity, SensorEntity):
     _attr_entity_category = EntityCategory.DIAGNOSTIC
     _attr_entity_registry_enabled_default = False
 
-    def __init__(self, data: HubData, archive: Archive, key: str) -> None:
+    key: ClassVar[str]
+
+    def __init__(self, data: HubData, archive: Archive) -> None:
         """Belong to the machine."""
-        super().__init__(data, key)
+        super().__init__(data, self.key)
         self._archive = archive
         self._attr_device_info = data.devices[MACHINE]
-        self._attr_translation_key = key
+        self._attr_translation_key = self.key
         self._attr_native_value = self._now()
 
     @property
@@ -157,9 +165,7 @@ class HistoryBacklogSensor(HistoryEntity):
 
     _attr_state_class = SensorStateClass.MEASUREMENT
 
-    def __init__(self, data: HubData, archive: Archive) -> None:
-        """Name the entity after its purpose."""
-        super().__init__(data, archive, "history_backlog")
+    key = "history_backlog"
 
     @override
     def _now(self) -> int:
@@ -171,9 +177,7 @@ class HistoryLastStoredSensor(HistoryEntity):
 
     _attr_device_class = SensorDeviceClass.TIMESTAMP
 
-    def __init__(self, data: HubData, archive: Archive) -> None:
-        """Name the entity after its purpose."""
-        super().__init__(data, archive, "history_last_stored")
+    key = "history_last_stored"
 
     @override
     def _now(self) -> datetime | None:
@@ -186,9 +190,7 @@ class HistoryOldestSensor(HistoryEntity):
 
     _attr_device_class = SensorDeviceClass.TIMESTAMP
 
-    def __init__(self, data: HubData, archive: Archive) -> None:
-        """Name the entity after its purpose."""
-        super().__init__(data, archive, "history_oldest")
+    key = "history_oldest"
 
     @override
     def _now(self) -> datetime | None:
@@ -200,9 +202,7 @@ class HistoryVerifiedSensor(HistoryEntity):
 
     _attr_device_class = SensorDeviceClass.TIMESTAMP
 
-    def __init__(self, data: HubData, archive: Archive) -> None:
-        """Name the entity after its purpose."""
-        super().__init__(data, archive, "history_verified")
+    key = "history_verified"
 
     @override
     def _now(self) -> datetime | None:
@@ -214,13 +214,20 @@ class HistoryDroppedSensor(HistoryEntity):
 
     _attr_state_class = SensorStateClass.TOTAL_INCREASING
 
-    def __init__(self, data: HubData, archive: Archive) -> None:
-        """Name the entity after its purpose."""
-        super().__init__(data, archive, "history_dropped")
+    key = "history_dropped"
 
     @override
     def _now(self) -> int:
         return self._archive.stats.dropped
+
+
+HISTORY_SENSORS: Final[tuple[type[HistoryEntity], ...]] = (
+    HistoryBacklogSensor,
+    HistoryLastStoredSensor,
+    HistoryOldestSensor,
+    HistoryVerifiedSensor,
+    HistoryDroppedSensor,
+)
 
 
 def _moment(milliseconds: int | None) -> datetime | None:
