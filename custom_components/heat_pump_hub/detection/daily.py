@@ -50,7 +50,9 @@ class Day:
 
 def _number(values: Values, key: str) -> float | None:
     value = values.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if type(value) is not float and (
+        isinstance(value, bool) or not isinstance(value, (int, float))
+    ):
         return None
     return float(value) if -1e12 < value < 1e12 else None
 

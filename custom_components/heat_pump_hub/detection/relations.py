@@ -50,8 +50,8 @@ _SLOW_MINUTES: Final = {HEATING: 600.0, DHW: 125.0, COOLING: 600.0}
 _FAST_KEEP: Final = 0.55
 _HOLD: Final = 15.0
 _RELATIVE: Final = {
-    "high_pressure": 0.02, "low_pressure": 0.02, "electrical_power": 0.02,
-    "thermal_power": 0.02, "cop": 0.02, "flow_rate": 0.01, "fan_speed": 0.03, "expansion_valve_position": 0.03,
+    "high_pressure": 0.02, "low_pressure": 0.02, "electrical_power": 0.015,
+    "thermal_power": 0.015, "cop": 0.015, "flow_rate": 0.01, "fan_speed": 0.03, "expansion_valve_position": 0.012,
     "circulation_pump_speed": 0.03, "supply_current": 0.02,
 }  # fmt: skip
 _FROST: Final = ("evaporation_temperature", "suction_gas_temperature", "low_pressure")
@@ -90,9 +90,9 @@ def _least(relation: Relation) -> float:
 def _lasting(relation: Relation) -> float:
     """Return the same of what lasts for days, and would be of no interest below."""
     if "hot_gas" in relation.plus:
-        return 0.8
+        return 0.5
     if relation.plus.endswith("temperature") or relation.plus == "superheat":
-        return 0.25
+        return 0.15
     return 0.02
 
 

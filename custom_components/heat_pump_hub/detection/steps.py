@@ -21,6 +21,7 @@ _EXPOSURE: Final = 120.0
 _LATE: Final = 1.6
 _SPREAD_SHARE: Final = 0.15
 _SPREAD_SHARE_UNSETTLED: Final = 0.4
+_OUTSIDE: Final = 0.3
 _TOGETHER: Final = 2
 """So many sensors do not step at once; what they measure does."""
 _FLOORS: Final = {
@@ -105,6 +106,11 @@ class Steps:
                     limit = np.maximum(limit, 1.5 * self.steps[where])
                     share = _SPREAD_SHARE if where else _SPREAD_SHARE_UNSETTLED
                     limit = np.maximum(limit, share * (self.high - self.low))
+                    # Farther outside than it ever was, and back: whatever the machine does.
+                    span = self.high - self.low
+                    outer = np.maximum(floor, _OUTSIDE * span)
+                    beyond = np.maximum(self.low - two, two - self.high)
+                    limit = np.where(beyond >= outer, np.minimum(limit, outer), limit)
                     hits = np.flatnonzero(value >= limit).tolist()
                 else:
                     # A sensor that steps so far elsewhere does it here, too, one day.

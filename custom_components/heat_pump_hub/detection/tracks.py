@@ -85,7 +85,7 @@ class Track(Rest):
     """One analog signal."""
 
     __slots__ = (
-        "born_on", "changes", "finest", "gone", "held", "high", "highest", "key", "longest_on",
+        "born_on", "changes", "coarse", "finest", "gone", "held", "high", "highest", "key", "longest_on",
         "low", "lowest", "outside", "plausible", "role", "sentinels", "signal", "start_on",
         "value", "wider",
     )  # fmt: skip
@@ -112,6 +112,8 @@ class Track(Rest):
         self.finest = math.inf
         """The smallest step ever learned."""
         self.lowest, self.highest = math.inf, -math.inf
+        self.coarse = True
+        """Whether it knows few values, so that it rests for as long as it likes."""
         self.longest_on = Longest()
         self.outside: int | None = None
         """Since when it has been outside its limits."""
@@ -120,7 +122,7 @@ class Track(Rest):
 
     def take(self, value: object, clock: Clock, *, learning: bool) -> bool:
         """Take a sample that differs from :attr:`value`; return whether the signal moved."""
-        number = _number(value)
+        number = value if type(value) is float and -_ABSURD < value < _ABSURD else _number(value)
         if number is None:
             if self.value is not None:
                 self.held, self.value, self.gone = self.value, None, clock.now
@@ -136,23 +138,24 @@ class Track(Rest):
                 return False
             if number == self.held:
                 return False
-        learning = learning and self.outside is None
-        if learning:
+        self.total += 1
+        now, on = clock.now, clock.on
+        if learning and self.outside is None:
             self.changes += 1
-            if before is not None:
-                step = abs(number - before)
-                self.finest = min(self.finest, step)
-            self.lowest = min(self.lowest, number)
-            self.highest = max(self.highest, number)
-            if (run := clock.on - self.start_on) > self.longest_on.value:
-                self.longest_on.learn(run)
-        self.end(clock, learning=learning)
-        self.start_on = clock.on
-        if self.low <= number <= self.high and number not in self.sentinels:
+            if self.coarse and before is not None:
+                self._widen_span(before, number)
+            if on - self.start_on > self.longest_on.value:
+                self.longest_on.learn(on - self.start_on)
+            if now - self.start > self.longest.value:
+                self.longest.learn(now - self.start)
+            if (idle := clock.idle_since) is not None and now - idle > self.moved:
+                self.moved = now - idle
+        self.start, self.excess, self.start_on = now, 0, on
+        if self.low <= number <= self.high and not (self.sentinels and number in self.sentinels):
             self.outside = None
             self.plausible = True
         elif self.outside is None:
-            self.outside = clock.now
+            self.outside = now
         return True
 
     def _begin(self, clock: Clock) -> None:
@@ -171,10 +174,11 @@ class Track(Rest):
         else:
             self.outside = clock.now
 
-    @property
-    def coarse(self) -> bool:
-        """Whether it knows few values, so that it rests for as long as it likes."""
-        return self.highest - self.lowest < _VALUES * self.finest
+    def _widen_span(self, before: float, number: float) -> None:
+        self.finest = min(self.finest, abs(number - before))
+        self.lowest = min(self.lowest, number, before)
+        self.highest = max(self.highest, number, before)
+        self.coarse = self.highest - self.lowest < _VALUES * self.finest
 
     def absent(self, clock: Clock) -> int:
         """Return for how many ms there has been no value; 0 if there is one."""
@@ -205,7 +209,8 @@ class Track(Rest):
             "run_on": clock.on - self.start_on,
             "exposure_on": clock.learned_on - self.born_on,
             "changes": self.changes,
-            "span": [self.finest, self.lowest, self.highest] if self.changes else [],
+            "coarse": self.coarse,
+            "span": [self.finest, self.lowest, self.highest] if self.finest < math.inf else [],
             "longest_on": self.longest_on.value,
             "outside": None if self.outside is None else clock.now - self.outside,
             "plausible": self.plausible,
@@ -223,6 +228,7 @@ class Track(Rest):
         self.start_on = clock.on - state.whole(part, "run_on")
         self.born_on = clock.learned_on - state.whole(part, "exposure_on")
         self.changes = state.whole(part, "changes")
+        self.coarse = state.flag(part, "coarse")
         span = state.numbers(part, "span", (0, 3))
         if span:
             self.finest, self.lowest, self.highest = span
