@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,34 @@ import numpy as np
 from . import state
 
 type Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+type Places = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+
+
+def places(before: object, now: Sequence[str], changed: frozenset[str]) -> Places | None:
+    """Return for each present name its place among those saved, -1 for what is new.
+
+    ``None`` if nothing changed. Raises :class:`~.state.DamagedError` if these are no names.
+    """
+    if not isinstance(before, list) or not all(isinstance(one, str) for one in before):
+        raise state.DamagedError("names")
+    if before == list(now) and changed.isdisjoint(before):
+        return None
+    known = {name: place for place, name in enumerate(before) if name not in changed}
+    return np.array([known.get(name, -1) for name in now], dtype=np.intp)
+
+
+def moved(array: Array, at: Places | None, axis: int = -1, fill: float = 0.0) -> Array:
+    """Return the array with what was saved where it is now; ``fill`` for what is new."""
+    if at is None:
+        return array
+    if not array.shape[axis]:
+        shape = list(array.shape)
+        shape[axis] = len(at)
+        return np.full(shape, fill)
+    found: Array = np.take(array, np.maximum(at, 0), axis=axis)
+    fresh = np.moveaxis(found, axis, -1)
+    fresh[..., at < 0] = fill
+    return found
 
 
 def pack(array: Array) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from . import state
-from .arrays import Array, pack, unpack
+from .arrays import Array, Places, moved, pack, unpack
 
 BLOCKS = 11
 BLOCK = 5 * 1440.0
@@ -34,6 +34,9 @@ class Ceilings:
         self.elapsed += minutes
         if self.elapsed >= BLOCK:
             self.elapsed -= BLOCK
+            if not self.blocks[:_DELAY].any():
+                # A season in which nothing ran teaches nothing.
+                return
             self.blocks = np.roll(self.blocks, 1, axis=0)
             self.blocks[0] = 0.0
             self.refresh()
@@ -52,13 +55,21 @@ class Ceilings:
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`restore` needs."""
-        return {"blocks": pack(self.blocks), "elapsed": self.elapsed}
+        return {
+            "blocks": pack(self.blocks),
+            "elapsed": self.elapsed,
+            "size": self.blocks.shape[1],
+        }
 
-    def restore(self, part: object) -> None:
-        """Take over a saved part; raises :class:`~.state.DamagedError`."""
+    def restore(self, part: object, at: Places | None = None) -> None:
+        """Take over a saved part, of which ``at`` are the places where they are not the same.
+
+        Raises :class:`~.state.DamagedError`.
+        """
         if not isinstance(part, Mapping):
             raise state.DamagedError("limits")
-        blocks = unpack(part, "blocks", self.blocks.shape)
+        size = self.blocks.shape[1] if at is None else state.whole(part, "size")
+        blocks = moved(unpack(part, "blocks", (BLOCKS, size)), at)
         elapsed = state.number(part, "elapsed")
         if not 0 <= elapsed < BLOCK or (blocks < 0).any():
             raise state.DamagedError("limits")

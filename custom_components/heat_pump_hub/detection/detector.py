@@ -13,6 +13,7 @@ from .monitors import (
     FAST_WARM_UP,
     FLATLINE,
     FROZEN,
+    GENERIC_WARM_UP,
     JUMP_WARM_UP,
     PATIENCE,
     RANGE,
@@ -43,7 +44,7 @@ class Detector:
     last too long. It cannot see a room or tank sensor that drifts slowly, an outdoor
     sensor that drifts beside a ground source, nor anything in a situation that it has
     not lived in for hours: that it learns. Of unknown signals it watches only range,
-    rest, spikes and jumps. What is learned of the machine takes 8 to 24 days.
+    rest, spikes, jumps, and whether they leave where they ever were. What is learned of the machine takes 8 to 24 days.
 
     With 40 signals a sample costs about 60 µs, the state about 80 KiB.
 
@@ -201,6 +202,7 @@ class Detector:
             "tank": gauges / 15.0,
             "fast": modelled / FAST_WARM_UP,
             "slow": modelled / SLOW_WARM_UP,
+            "generic": watched / GENERIC_WARM_UP,
         }
         return {name: max(0.0, min(1.0, value)) for name, value in found.items()}
 

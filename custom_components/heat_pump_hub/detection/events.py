@@ -12,6 +12,8 @@ from .situation import DEFROST, DHW, HEATING, Situation
 _DAY: Final = 1440.0
 _SLOT: Final = 120.0
 _RISE: Final = 0.6
+_SELDOM: Final = 2.0
+"""Minutes between samples from which on they hide how long a run was."""
 _BINS: Final = (-7.0, -2.0, 3.0, 8.0)
 
 
@@ -63,7 +65,7 @@ def _make_gauges() -> dict[str, Gauge]:
     gauges = {
         "starts_3h": Gauge(1.4, 1.5, 8.0, 6),
         "starts_24h": Gauge(1.8, 6.0, 36.0, 8),
-        "cycle_length": Gauge(1.6, 0.0, 5.0, 8, 20),
+        "cycle_length": Gauge(1.6, 0.0, 6.5, 8, 20),
         "flow_over:heating": Gauge(1.15, 3.0, 4.0, 6),
         "flow_over:dhw": Gauge(1.2, 3.0, 4.0, 8),
         "spread_over:heating": Gauge(1.4, 2.0, 5.0, 6),
@@ -219,7 +221,9 @@ class Events:
             self._take(found, "starts_3h", float(recent), learning=learning)
             self._take(found, "starts_24h", float(len(self.starts)), learning=learning)
         elif self.clean and self._previous not in (DEFROST, DHW):
-            self.runs = [*self.runs[-2:], max(self.run, minutes)]
+            # Seldom looked at, a run may have been longer by as much as that.
+            unseen = minutes if minutes > _SELDOM else 0.0
+            self.runs = [*self.runs[-2:], max(self.run, minutes) + unseen]
             if len(self.runs) == 3:
                 self._take(found, "cycle_length", 180.0 / sum(self.runs), learning=learning)
 
@@ -302,6 +306,9 @@ class Events:
             elif self.charge:
                 self.charge[0] += minutes
             self.slot = []
+        elif self._charge_mode and mode == DEFROST:
+            # What is interrupted says nothing of how long it takes.
+            self.charge = []
         elif self._charge_mode:
             self._end_charge(warm, found, learning=learning)
         self._charge_mode = charging
@@ -319,7 +326,7 @@ class Events:
         self.charges.append(self.now)
         if self.now >= self.explained:
             self._take(found, "dhw_runs", float(len(self.charges)), learning=learning)
-        self.charge = [] if warm is None else [0.0, warm]
+        self.charge = [] if warm is None or self._previous == DEFROST else [0.0, warm]
 
     def _end_charge(self, warm: float | None, found: list[Event], *, learning: bool) -> None:
         if self.charge and warm is not None and warm - self.charge[1] >= 2.0:

@@ -62,7 +62,12 @@ class Expectations:
                     one.age(self._aged)
                 self._aged = 0.0
         context = situation.mode
-        if context not in self.models or not situation.steady or situation.heater:
+        if (
+            not self.relations
+            or context not in self.models
+            or not situation.steady
+            or situation.heater
+        ):
             self.discard()
             self._context = None
             return None

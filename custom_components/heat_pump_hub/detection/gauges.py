@@ -14,7 +14,7 @@ class Gauge:
     """The largest values of normal life, known five days late, and the threshold above them."""
 
     __slots__ = (
-        "add", "blocks", "count", "elapsed", "floor", "known", "least", "margin",
+        "add", "blocks", "count", "elapsed", "floor", "known", "least", "lived", "margin",
         "warm_up",
     )  # fmt: skip
 
@@ -31,6 +31,8 @@ class Gauge:
         self.least = least
         self.blocks: list[float] = [0.0]
         self.elapsed = 0.0
+        self.lived = 0.0
+        """Minutes of all time."""
         self.count = 0.0
         self.known = 0.0
 
@@ -46,22 +48,22 @@ class Gauge:
 
     @property
     def age_days(self) -> float:
-        """For how long it has learned; counted for 55 days."""
-        return (self.elapsed + (len(self.blocks) - 1) * _BLOCK) / 1440.0
+        """For how long it has learned."""
+        return self.lived / 1440.0
 
     @property
     def warm(self) -> bool:
         """Whether enough was learned."""
-        return (
-            self.elapsed + (len(self.blocks) - 1) * _BLOCK >= self.warm_up
-            and self.known >= self.least
-        )
+        return self.lived >= self.warm_up and len(self.blocks) > 1 and self.known >= self.least
 
     def age(self, minutes: float) -> None:
-        """Let time that was watched pass."""
+        """Let time that was watched pass; time in which nothing came teaches nothing."""
+        self.lived += minutes
         self.elapsed += minutes
         if self.elapsed >= _BLOCK:
             self.elapsed -= _BLOCK
+            if self.count == self.known:
+                return
             self.known = self.count
             self.blocks.insert(0, 0.0)
             del self.blocks[_BLOCKS:]
@@ -83,6 +85,7 @@ class Gauge:
         return {
             "blocks": list(self.blocks),
             "elapsed": self.elapsed,
+            "lived": self.lived,
             "count": self.count,
             "known": self.known,
         }
@@ -95,8 +98,11 @@ class Gauge:
         elapsed = state.number(part, "elapsed")
         if not 0 <= elapsed < _BLOCK or min(blocks) < 0:
             raise state.DamagedError("elapsed")
+        lived = state.number(part, "lived")
+        if lived < 0:
+            raise state.DamagedError("lived")
         count, known = state.number(part, "count"), state.number(part, "known")
         if not 0 <= known <= count:
             raise state.DamagedError("count")
-        self.count, self.known = count, known
+        self.count, self.known, self.lived = count, known, lived
         self.blocks, self.elapsed = blocks, elapsed

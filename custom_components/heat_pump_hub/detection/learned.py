@@ -1,6 +1,6 @@
 """What is learned of the machine as a whole: steps, expectations, events, and their alarms."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -19,6 +19,7 @@ from .relations import MULTI, Deviation, Model
 from .signals import Signal, unit_of
 from .situation import HEATING, Situation
 from .steps import JUMP, SPIKE, Steps
+from .strays import GENERIC, Strays, strays_of
 from .tracks import Track
 from .verdict import Reason
 
@@ -26,7 +27,7 @@ _SHOWN: Final = 8
 """More reasons than this tell nobody more."""
 _SOURCE_WINDOWS: Final = 500
 _BLAME_AGAIN: Final = 30 * MINUTE
-_PARTS: Final = ("situation", "steps", "events", "daily", "window")
+_PARTS: Final = ("situation", "steps", "events", "daily", "strays", "window")
 
 
 class Learned:
@@ -44,6 +45,7 @@ class Learned:
         self.daily = Daily()
         self.window = Expectations(analog)
         self._columns = np.array([self._place[key] for key in self.window.keys], dtype=np.intp)
+        self.strays = self._make_strays(analog)
         self.known = Known()
         self._setpoints = tuple(
             signal.key
@@ -56,12 +58,17 @@ class Learned:
         self._blamed: dict[str, int] = {}
         """When, on the clock, the deviations of a context were last looked at together."""
 
+    def _make_strays(self, analog: Sequence[Signal]) -> Strays:
+        places = strays_of(analog, frozenset(self.window.keys))
+        return Strays([analog[place].key for place in places], places)
+
     def interrupt(self, clock: Clock) -> None:
         """Start anew after a gap: whatever runs may have begun or ended unseen."""
         self.situation.interrupt()
         self.steps.restart()
         self.events.interrupt()
         self.daily.interrupt()
+        self.strays.interrupt()
         self.window.discard()
         self._then = clock.now
 
@@ -104,6 +111,7 @@ class Learned:
                 explained=self.events.now < self.events.explained,
             )  # fmt: skip
             self._take_days(days, time, clock)
+        self._take_strays(self.strays.observe(array, minutes, learning=learning), time, clock)
         model = self.window.observe(array[self._columns], situation, minutes, learning=learning)
         if model is not None:
             self._take_model(model, time, clock)
@@ -168,6 +176,16 @@ class Learned:
                 day.name, day.gauge, tuple(key for key in signals if key in self._known), None,
                 day.ratio, day.ratio, day.observed, day.expected, day.limit, unit, time, clock,
                 ",".join(causes_of([(day.name, day.ratio)])),
+            )  # fmt: skip
+
+    def _take_strays(
+        self, strayed: list[tuple[int, float, float, float, float]], time: datetime, clock: Clock
+    ) -> None:
+        for place, ratio, observed, expected, tolerance in strayed:
+            key = self.strays.keys[place]
+            self._raise(
+                GENERIC, key, (key,), key, ratio, ratio, observed, expected, tolerance,
+                unit_of(self._signals[key]) or "", time, clock,
             )  # fmt: skip
 
     def _take_model(self, model: Model, time: datetime, clock: Clock) -> None:
@@ -286,6 +304,9 @@ class Learned:
         if alarm.monitor in (SPIKE, JUMP):
             if accept:
                 self.steps.accept(alarm.key, alarm.observed)
+        elif alarm.monitor == GENERIC:
+            if accept:
+                self.strays.accept(alarm.key, alarm.observed)
         elif norm := self.daily.norms.get(alarm.key):
             if accept:
                 norm.accept()
@@ -303,6 +324,7 @@ class Learned:
                 name: state.seal(model.to_json()) for name, model in self.window.models.items()
             },
             "alarms": [state.seal(alarm.to_json(clock.now)) for alarm in self.alarms.values()],
+            "manifest": state.seal({key: signal.manifest for key, signal in self._signals.items()}),
             "known": state.seal(self.known.to_json(clock.now)),
             "ratios": state.seal(dict(self.ratios)),
             "blamed": state.seal({name: clock.now - at for name, at in self._blamed.items()}),
@@ -315,26 +337,46 @@ class Learned:
             self.events = Events()
         elif name == "daily":
             self.daily = Daily()
+        elif name == "strays":
+            self.strays = self._make_strays([self._signals[key] for key in self.steps.keys])
         elif name == "steps":
             self.steps = Steps([self._signals[key] for key in self.steps.keys])
         else:
             self.window.discard()
+
+    def _changed(self, saved: Mapping[str, Any]) -> frozenset[str]:
+        """Return the signals that were of another kind or unit."""
+        try:
+            manifest = state.unseal(saved.get("manifest"))
+        except state.DamagedError:
+            return frozenset()
+        return frozenset(
+            key
+            for key, signal in self._signals.items()
+            if key in manifest and manifest[key] != signal.manifest
+        )
 
     def restore(self, saved: object, clock: Clock) -> None:
         """Take over what is undamaged; the rest is learned anew."""
         if not isinstance(saved, Mapping):
             return
         self._then = clock.now
+        changed = self._changed(saved)
         for name in _PARTS:
             try:
-                getattr(self, name).restore(state.unseal(saved.get(name)))
+                part = state.unseal(saved.get(name))
+                if name in ("steps", "strays"):
+                    getattr(self, name).restore(part, changed)
+                else:
+                    getattr(self, name).restore(part)
             except state.DamagedError:
                 self._forget(name)
         models = saved.get("models")
         for name, model in self.window.models.items():
             try:
                 model.restore(
-                    state.unseal(models.get(name) if isinstance(models, Mapping) else None)
+                    state.unseal(models.get(name) if isinstance(models, Mapping) else None),
+                    changed,
                 )
             except state.DamagedError:
                 self.window.models[name] = Model(name, model.relations, model.signals)

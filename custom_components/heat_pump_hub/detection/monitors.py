@@ -25,6 +25,7 @@ SPIKE_WARM_UP: Final = 4 * 1440.0
 JUMP_WARM_UP: Final = 8 * 1440.0
 FAST_WARM_UP: Final = 16 * 1440.0
 SLOW_WARM_UP: Final = 24 * 1440.0
+GENERIC_WARM_UP: Final = 21 * 1440.0
 
 _RANGE_HOLD: Final = 5 * MINUTE
 _MARGIN: Final = 3.2

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from . import state
-from .arrays import Array, pack, pack_triangle, unpack, unpack_triangle
+from .arrays import Array, moved, pack, pack_triangle, places, unpack, unpack_triangle
 from .basis import (
     DRIVERS,
     FEATURES,
@@ -26,7 +26,7 @@ from .basis import (
     features,
     quantities_of,
 )
-from .ceilings import Ceilings
+from .ceilings import BLOCK, Ceilings
 from .monitors import FAST_WARM_UP, SLOW_WARM_UP
 from .river_parts import Moments
 from .situation import COOLING, DHW, HEATING
@@ -90,7 +90,7 @@ def _least(relation: Relation) -> float:
 def _lasting(relation: Relation) -> float:
     """Return the same of what lasts for days, and would be of no interest below."""
     if "hot_gas" in relation.plus:
-        return 0.5
+        return 0.8
     if relation.plus.endswith("temperature") or relation.plus == "superheat":
         return 0.15
     return 0.02
@@ -461,6 +461,8 @@ class Model:
             "relations": [relation.name for relation in self.relations],
             "signals": list(self.signals),
             "windows": self.windows,
+            "learned": self.learned,
+            "elapsed": self.fast_limit.elapsed,
         }
         if not self.windows:
             return part
@@ -479,7 +481,7 @@ class Model:
             "slope": pack(self.slope),
             "numbers": pack(np.stack([getattr(self, name) for name in _VECTORS])),
             "limits": [limit.to_json() for limit in self._limits],
-            "scalars": [self.multi, self.learned],
+            "multi": self.multi,
             "inputs": None if self.inputs is None else [inputs.tolist(), list(known)],
             "last": None if self.last is None else pack(np.stack(last)),
             "novel": self.novel,
@@ -494,33 +496,48 @@ class Model:
     def _limits(self) -> tuple[Ceilings, Ceilings, Ceilings]:
         return self.fast_limit, self.slow_limit, self.multi_limit
 
-    def restore(self, part: Mapping[str, Any]) -> None:
-        """Take over a saved part; raises :class:`~.state.DamagedError`."""
+    def restore(self, part: Mapping[str, Any], changed: frozenset[str] = frozenset()) -> None:
+        """Take over a saved part, save of signals that are new or ``changed``.
+
+        Raises :class:`~.state.DamagedError`.
+        """
         names = [relation.name for relation in self.relations]
-        if part.get("relations") != names or part.get("signals") != list(self.signals):
-            raise state.DamagedError("other relations")
+        lost = frozenset(one.name for one in self.relations if changed.intersection(one.signals))
+        at = places(part.get("relations"), names, lost)
+        place = places(part.get("signals"), self.signals, changed)
+        if place is not None and at is None:
+            at = np.arange(len(names))
         windows = state.whole(part, "windows")
+        elapsed = state.number(part, "elapsed")
+        learned = state.number(part, "learned")
+        if not 0 <= elapsed < BLOCK:
+            raise state.DamagedError("elapsed")
         if not windows:
+            self.learned = learned
+            for limit in self._limits:
+                limit.elapsed = elapsed
             return
-        count, size = len(names), FEATURES + len(self.signals)
+        count, size = len(part["relations"]), FEATURES + len(part["signals"])
         n = state.whole(part, "n", 0, _MEMORY)
-        weights = unpack(part, "weights", (size,))
-        mean = unpack(part, "mean", (size,))
-        second = unpack_triangle(part, "second", size)
+        if place is not None:
+            place = np.concatenate((np.arange(FEATURES), np.where(place < 0, -1, place + FEATURES)))
+        weights = moved(unpack(part, "weights", (size,)), place)
+        mean = moved(unpack(part, "mean", (size,)), place)
+        second = moved(moved(unpack_triangle(part, "second", size), place, 0), place, 1)
         presence = unpack(part, "presence", (len(DRIVERS),))
         missing = state.whole(part, "missing")
         fitted = part.get("fitted")
         if not isinstance(fitted, list) or not set(DRIVERS).issuperset(map(str, fitted)):
             raise state.DamagedError("fitted")
         span = unpack(part, "range", (2, len(DRIVERS)))
-        slope = unpack(part, "slope", (count, FEATURES))
-        vectors = unpack(part, "numbers", (len(_VECTORS), count))
-        multi, learned = state.numbers(part, "scalars", (2,))
+        slope = moved(unpack(part, "slope", (count, FEATURES)), at, 0)
+        vectors = moved(unpack(part, "numbers", (len(_VECTORS), count)), at)
+        multi = state.number(part, "multi")
         limits = part.get("limits")
         if not isinstance(limits, list) or len(limits) != len(self._limits):
             raise state.DamagedError("limits")
         for limit, saved in zip(self._limits, limits, strict=True):
-            limit.restore(saved)
+            limit.restore(saved, None if limit is self.multi_limit else at)
         inputs = part.get("inputs")
         if inputs is not None:
             if not isinstance(inputs, list) or len(inputs) != 2:
@@ -529,7 +546,7 @@ class Model:
             known = state.numbers({"inputs": inputs[1]}, "inputs", (len(DRIVERS) + 2,))
             self.inputs = (np.array(first), known)
         if part.get("last") is not None:
-            observed, expected, z = unpack(part, "last", (3, count))
+            observed, expected, z = moved(unpack(part, "last", (3, count)), at)
             self.last = (observed, expected, z)
         gate = part.get("gate")
         if isinstance(gate, Mapping):
@@ -544,12 +561,15 @@ class Model:
             self._whitening = unpack(gate, "whitening", (len(chosen), len(chosen)))
         self.novel = state.flag(part, "novel")
         self.missing, self.fitted = missing, frozenset(map(str, fitted))
-        self.usable = unpack(part, "usable", (count,)) != 0
+        self.usable = moved(unpack(part, "usable", (count,)), at) != 0
         self.moments.restore(n, weights, mean, second)
         self.windows, self.presence, self.slope, self.range = windows, presence, slope, span
         for name, vector in zip(_VECTORS, vectors, strict=True):
             setattr(self, name, vector)
         self.multi, self.learned = multi, learned
+        if at is not None:
+            # New relations are fitted with the next windows.
+            self.fitted = frozenset()
 
 
 _VECTORS: Final = ("level", "seen", "spread", "fast", "slow", "hits")

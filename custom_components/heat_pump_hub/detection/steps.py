@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from . import state
-from .arrays import Array, pack, unpack
+from .arrays import Array, moved, pack, places, unpack
 from .monitors import JUMP_WARM_UP, SPIKE_WARM_UP
 from .signals import Role, Signal, role_of, unit_of
 from .situation import COOLING, DEFROST, DHW, HEATING, OFF, Situation
@@ -84,12 +84,12 @@ class Steps:
         # The least sure of the three situations is the one that counts.
         where = 0 if 0 in before else row
         last = array - self._value
-        moved = np.abs(last)
+        size_now = np.abs(last)
         first, previous, size = self._first, self._step, self._moved
         one, two = self._before, self._value
-        self._first, self._step, self._moved = size, last, moved
+        self._first, self._step, self._moved = size, last, size_now
         self._before, self._value = two, array
-        spike = np.minimum(size, moved)
+        spike = np.minimum(size, size_now)
         spike[~(last * previous < 0)] = 0.0
         found: list[tuple[str, int, float, float, float, float]] = []
         warm = self.learned
@@ -116,7 +116,7 @@ class Steps:
                     # A sensor that steps so far elsewhere does it here, too, one day.
                     limit = np.maximum(limit, 1.3 * tops.max(axis=0))
                     # A step that is kept: what follows moves little, and what came before did.
-                    around = np.maximum(moved, first)
+                    around = np.maximum(size_now, first)
                     hits = np.flatnonzero((value >= limit) & (around < 0.4 * size)).tolist()
                 if 0 < len(hits) < _TOGETHER:
                     found.extend(
@@ -163,11 +163,13 @@ class Steps:
             "rows": list(self._rows),
         }
 
-    def restore(self, part: Mapping[str, Any]) -> None:
-        """Take over a saved part; raises :class:`~.state.DamagedError`."""
-        if part.get("keys") != list(self.keys):
-            raise state.DamagedError("other signals")
-        size = len(self.keys)
+    def restore(self, part: Mapping[str, Any], changed: frozenset[str] = frozenset()) -> None:
+        """Take over a saved part, save of signals that are new or ``changed``.
+
+        Raises :class:`~.state.DamagedError`.
+        """
+        at = places(part.get("keys"), self.keys, changed)
+        size = len(part["keys"])
         learned = unpack(part, "learned", (2, _ROWS, size))
         exposure = unpack(part, "exposure", (_ROWS,))
         history = unpack(part, "history", (7, size))
@@ -177,10 +179,15 @@ class Steps:
         if not all(row in range(_ROWS) for row in rows):
             raise state.DamagedError("rows")
         history[gone != 0] = np.nan
-        self.spikes, self.steps = learned
+        self.spikes, self.steps = moved(learned, at)
+        if at is not None:
+            # What is new has not shown yet how far it steps.
+            new = at < 0
+            for steps, floor in ((self.spikes, self._spike_floor), (self.steps, self._jump_floor)):
+                steps[:, new] = np.where(np.isfinite(floor[new]), floor[new], 0.0)
         self.exposure = exposure
         (
             self._before, self._value, self._step, self._moved, self._first, self.low, self.high
-        ) = history  # fmt: skip
+        ) = moved(history, at, fill=np.nan)  # fmt: skip
         self.learned = minutes
         self._rows = (int(rows[0]), int(rows[1]))

@@ -75,6 +75,8 @@ class Refrigeration:
             # Cold air carries little water.
             damp = max(0.0, (humidity - 45.0) / 45.0) * exp(min(0.0, source - 2.0) / 9.0)
             self.frost += self.icing * damp * min(1.0, -surface / 5.0) * seconds / 3000.0
+        elif surface > 0.0:
+            self.frost = max(0.0, self.frost - surface / 5.0 * seconds / 1800.0)
 
     def draw_heat(self, seconds: float, season: float) -> None:
         """Let the ground recover, or cool where heat is drawn; ``season`` in K."""
