@@ -254,6 +254,7 @@ async def test_heat_pump_without_history_server(
         "firmware": "20.24",
         "circuits": "A, B",
         "zones": "1",
+        "more": "",
     }
 
     form = await submit(hass, form, suggestions(form))
@@ -892,6 +893,17 @@ async def test_other_makers_with_modbus_are_added(
     entry = result["result"]
     assert entry.data["family"] == entry.data["identity"] == key
     assert server.writes == []
+
+
+@pytest.mark.parametrize("feature", ["shi", "shi_1502"])
+async def test_a_smart_home_interface_is_shown(
+    hass: HomeAssistant, heat_pump: FakeHeatPump, feature: str
+) -> None:
+    heat_pump.identity = replace(FOUND, layout=Layout(features=frozenset({feature})))
+    form = await submit(hass, await choose(hass, "luxtronik"), {"host": "192.168.1.20", "port": 1})
+    told = form["description_placeholders"]
+    assert told is not None
+    assert told["more"] == "\n- Smart Home Interface: ✓"
 
 
 async def test_a_port_that_is_closed_is_told_in_the_words_of_the_family(

@@ -177,10 +177,13 @@ class MachineSteps(NibeSteps):
         """Return what was found, for the descriptions."""
         assert self._found is not None
         layout = self._found.layout
+        shi = any(name.partition("_")[0] == "shi" for name in layout.features)
         return self._list_placeholders() | {
             "manufacturer": self._found.manufacturer,
             "model": self._found.model,
             "firmware": self._found.firmware or "–",
             "circuits": ", ".join(letter.upper() for letter in layout.circuits) or "–",
             "zones": ", ".join(layout.zones) or "–",
+            # a product's name, alike in all languages
+            "more": "\n- Smart Home Interface: ✓" if shi else "",
         }
