@@ -46,7 +46,7 @@ def test_normal_life_goes_on_without_alarm(learned: Learned) -> None:
     [
         ({"leak": 0.15}, "relation_fast", "refrigerant_loss", 6),
         ({"loss": 4.0}, "tank_cooling", "tank", 36),
-        ({"cycling": True}, "cycle_length", "control", 3),
+        ({"cycling": True}, "cycle_starts_3h", "control", 3),
         ({"heater": True}, "heater_run", "heater", 1),
         ({"frost": 25.0}, "cycle_defrost_interval", "icing", 6),
         ({"over": 8.0}, "relation_flow_over", "pump", 1),
