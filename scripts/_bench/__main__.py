@@ -1,4 +1,4 @@
-"""``scripts/bench NAME [--json] [--kill N]``: poll, load, setup, memory, history, detection, or all.
+"""``scripts/bench NAME [--json] [--kill N]``: poll, load, setup, memory, faults, history, detection, or all.
 
 ``--family`` idm (the default), nibe, daikin, luxtronik or all, for poll.
 Detection needs ``--data DIR`` (recordings and public benchmarks) or ``--seeds N`` (simulated
@@ -17,7 +17,7 @@ from .figures import Figure, show
 
 FAMILIES = ("idm", "nibe", "daikin", "luxtronik")
 
-NAMES = ("poll", "load", "setup", "memory", "history", "detection")
+NAMES = ("poll", "load", "setup", "memory", "faults", "history", "detection")
 MODULES = {"detection": "detector"}
 """Where a bench is not called like its module."""
 
@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--period", type=float, default=60.0, help="seconds between samples")
     parser.add_argument("--cache", type=Path, help="keeps what was simulated")
     parser.add_argument("--any-season", action="store_true", help="not only winters")
+    parser.add_argument("--short", action="store_true", help="shorter outages, for faults")
     parser.add_argument("--no-faults", action="store_true", help="count false alarms only")
     arguments = parser.parse_args()
     fleet = arguments.seeds > 0
@@ -48,6 +49,8 @@ def main() -> int:
             options["kills"] = arguments.kill
         elif name == "poll":
             options["family_key"] = arguments.family or "idm"
+        elif name == "faults":
+            options["short"] = arguments.short
         elif name == "detection":
             if fleet:
                 figures += _fleet(arguments)
