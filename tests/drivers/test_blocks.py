@@ -342,6 +342,45 @@ async def test_what_physics_forbids_is_read_again(
     assert reading.failed == {"r4": Failure.IMPLAUSIBLE}
 
 
+async def test_what_stays_forbidden_is_read_again_once_and_not_in_every_poll(
+    server: ScriptedServer, link: Link, clock: Clock
+) -> None:
+    """Until a block read allows it; then a doubt is looked into again."""
+    strange = register(2, plausible=(0, 100))
+    blocks = BlockReader(
+        link, [register(0), strange], defined=frozenset(range(40)), anchor="r0", now=clock
+    )
+    wanted = frozenset({"r0", "r2"})
+
+    async def requests(value: int) -> int:
+        server.registers[2] = value
+        server.requests.clear()
+        async with link.session():
+            await blocks.read(wanted)
+        return len(server.requests)
+
+    assert [await requests(value) for value in (999, 999, 50, 999, 999)] == [2, 1, 1, 2, 1]
+
+
+async def test_one_value_that_physics_forbids_is_read_again(
+    server: ScriptedServer, link: Link, clock: Clock
+) -> None:
+    """As a read-back needs it."""
+    blocks = BlockReader(
+        link, [register(0), register(2, plausible=(0, 100))],
+        defined=frozenset(range(40)), anchor="r0", now=clock,
+    )  # fmt: skip
+    server.registers[2] = 999
+
+    def heal(*_: int) -> bool:
+        server.registers[2] = 999 if len(server.requests) == 1 else 50
+        return False
+
+    server.answer = heal
+    async with link.session():
+        assert await blocks.read_one("r2") == 50
+
+
 ADDRESSES = st.lists(st.integers(0, 200), min_size=1, max_size=60, unique=True)
 
 

@@ -137,6 +137,7 @@ class BlockReader:
         self._max_span = max_span
         self.refusals = Refusals(learned, now)
         self.crashes = Crashes(self.refusals)
+        self._doubted: set[str] = set()
         self._plans: dict[frozenset[str], list[Block]] = {}
         self._planned_for = -1
         self._answered = False
@@ -242,8 +243,12 @@ class BlockReader:
         """
         reading = Reading()
         register = self._registers[key]
-        raw = await self._fetch(Block((register,)))
-        self._take(register, raw[key], reading, [])
+        for _ in range(2):  # what physics forbids is read once more
+            doubtful: list[Register] = []
+            raw = await self._fetch(Block((register,)))
+            self._take(register, raw[key], reading, doubtful)
+            if not doubtful:
+                break
         return reading.values.get(key)
 
     async def _fetch(self, block: Block) -> Mapping[str, Any]:
@@ -353,19 +358,26 @@ class BlockReader:
                 reading.values[key] = value
 
     async def _read_again(self, doubtful: list[Register], reading: Reading) -> None:
-        """Read what physics forbids once more, singly; some firmware shifts block reads."""
-        for count, register in enumerate(doubtful):
+        """Read what physics forbids once more, singly; some firmware shifts block reads.
+
+        What was forbidden singly, too, is not asked again until a block read allows it.
+        """
+        new = [register for register in doubtful if register.point.key not in self._doubted]
+        self._doubted -= reading.values.keys()
+        for register in doubtful:
+            reading.failed[register.point.key] = Failure.IMPLAUSIBLE
+        for register in new[:_REREADS]:
             key = register.point.key
             again: list[Register] = []
-            if count < _REREADS:
-                try:
-                    raw = await self._fetch(Block((register,)))
-                except NoAnswerError, LinkLostError:
-                    reading.failed[key] = Failure.NO_ANSWER
-                    continue
-                except DriverError:
-                    reading.failed[key] = Failure.IMPLAUSIBLE
-                    continue
-                self._take(register, raw[key], reading, again)
-            if count >= _REREADS or again:
-                reading.failed[key] = Failure.IMPLAUSIBLE
+            try:
+                raw = await self._fetch(Block((register,)))
+            except NoAnswerError, LinkLostError:
+                reading.failed[key] = Failure.NO_ANSWER
+                continue
+            except DriverError:
+                continue
+            self._take(register, raw[key], reading, again)
+            if again:
+                self._doubted.add(key)
+            else:
+                del reading.failed[key]
