@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 import uuid
 
 import aiohttp
@@ -261,6 +262,22 @@ async def test_an_upload_that_is_gone_is_told(hass: HomeAssistant, port: int) ->
         chosen_model="detected",
         register_list=str(uuid.uuid4()),
     )
+    assert form["errors"] == {"register_list": "list_gone"}
+
+
+async def test_an_upload_whose_file_was_swept_away_is_told(
+    hass: HomeAssistant, port: int, upload: Upload
+) -> None:
+    form, file_id = await found_form(hass, port), await upload(HEAD + OUTDOOR)
+    with patch(f"{nibe.__name__}.process_uploaded_file", side_effect=FileNotFoundError(file_id)):
+        form = await submit(
+            hass,
+            form,
+            identity="nibe",
+            allow_control=True,
+            chosen_model="detected",
+            register_list=file_id,
+        )
     assert form["errors"] == {"register_list": "list_gone"}
 
 

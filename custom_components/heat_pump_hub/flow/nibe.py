@@ -140,7 +140,7 @@ def _read_list(hass: HomeAssistant, file_id: str) -> PumpMap | Problem | str:
             if path.stat().st_size > _MOST_BYTES:
                 return "list_too_long"
             text = _text(path)
-    except ValueError:
+    except ValueError, OSError:
         return "list_gone"
     try:
         return import_export(text)
