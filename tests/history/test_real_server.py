@@ -151,7 +151,7 @@ async def test_a_writer_that_is_killed_loses_at_most_what_it_had_not_posted(
         reports.append([])
         ending = random.randrange(20, 60)
         while len(reports[-1]) < ending:
-            taken, posted = (await process.stdout.readline()).split()
+            taken, posted, _ = (await process.stdout.readline()).split()
             reports[-1].append(int(posted))
             if len(reports[-1]) == 15 and number % 2:
                 # Both die: what is older than W is on the writer's disk.

@@ -1,6 +1,7 @@
 """A writer that is killed: polls, ships, and prints what it has polled and posted.
 
-Takes the path of its journal, the address of its server and the time of its first poll (ms).
+Takes the path of its journal, the address of its server, the time of its first poll (ms), and
+the seconds it holds what the server took. Prints polls taken, samples posted, samples waiting.
 """
 
 import asyncio
@@ -14,16 +15,18 @@ from custom_components.heat_pump_hub.history.victoriametrics import VictoriaMetr
 from .proof import House, poll
 
 
-async def main(path: str, url: str, start: str) -> None:
+async def main(path: str, url: str, start: str, hold: str = "1") -> None:
     """Poll until killed."""
     async with aiohttp.ClientSession() as session:
-        house = await House(Path(path), VictoriaMetrics(session, url)).open()
+        server = VictoriaMetrics(session, url)
+        house = await House(Path(path), server, hold=float(hold)).open()
         index = 0
         while True:
             house.feed.take(poll(index, int(start)))
             index += 1
             await asyncio.sleep(0.02)
-            print(index, house.shipper.stats.posted, flush=True)  # noqa: T201 - for its parent
+            stats = house.shipper.stats
+            print(index, stats.posted, stats.queued_samples, flush=True)  # noqa: T201 - for its parent
 
 
 if __name__ == "__main__":
