@@ -19,6 +19,7 @@ from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClien
 from custom_components.heat_pump_hub import archive, backup
 from custom_components.heat_pump_hub.const import CONF_HISTORY_URL, DOMAIN
 from custom_components.heat_pump_hub.history.codec import decompress
+from custom_components.heat_pump_hub.history.journal_file import JournalFile
 from custom_components.heat_pump_hub.journals import DATA_JOURNALS
 
 from .fakes import (
@@ -377,6 +378,34 @@ async def test_a_backup_gets_whole_journals(hass: HomeAssistant, fake: FakeFamil
     assert entry.runtime_data.journal.paused
     await backup.async_post_backup(hass)
     assert not entry.runtime_data.journal.paused
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_what_a_backup_holds_is_sent_after_a_restore(
+    hass: HomeAssistant, fake: FakeFamily, aioclient_mock: AiohttpClientMocker
+) -> None:
+    history_server(aioclient_mock, status=503)
+    entry = make_entry(data=HISTORY)
+    await set_up(hass, entry)
+    await poll(hass, entry)
+    data = entry.runtime_data
+    time = data.coordinator.data.time
+    read = time.replace(microsecond=time.microsecond // 1000 * 1000)
+    await backup.async_pre_backup(hass)
+    waiting, oldest = data.archive.stats.queued_samples, data.archive.stats.oldest
+    path = journal_file(hass, entry)
+    copy = await hass.async_add_executor_job(path.read_bytes)
+    await backup.async_post_backup(hass)
+    await poll(hass, entry)
+    await hass.config_entries.async_unload(entry.entry_id)
+    await hass.async_add_executor_job(JournalFile(path).delete)
+    await hass.async_add_executor_job(path.write_bytes, copy)
+    await hass.config_entries.async_setup(entry.entry_id)
+    stats, journal = entry.runtime_data.archive.stats, entry.runtime_data.journal
+    assert stats.oldest == oldest
+    assert stats.queued_samples >= waiting > 20
+    found = [one async for one in journal.snapshots(read - timedelta(minutes=1), read)]
+    assert found[-1].time == read
     await hass.config_entries.async_unload(entry.entry_id)
 
 
