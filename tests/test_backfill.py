@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Generator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 import json
 import logging
@@ -20,6 +20,7 @@ from homeassistant.components.recorder.db_schema import (
     StatisticsMeta,
 )
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers.recorder import session_scope
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
@@ -30,8 +31,10 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 from custom_components.heat_pump_hub import archive, backfill as module
 from custom_components.heat_pump_hub.backfill import EVENT, Backfill
 from custom_components.heat_pump_hub.const import DOMAIN
+from custom_components.heat_pump_hub.drivers.points import Snapshot
 from custom_components.heat_pump_hub.history.bulk import Bulk
 from custom_components.heat_pump_hub.history.shipper import Shipper
+from custom_components.heat_pump_hub.recorder_source import RecorderSource
 
 from .fakes import FakeFamily, entity_id, families, make_entry, set_up
 from .servers import VictoriaMetrics
@@ -261,3 +264,267 @@ async def test_statistics_become_series_of_their_own(
     only = await act(hass, **arguments, entity_id=[energy], dry_run=True)
     assert (only["missing"], only["statistics"]) == (0, 400)
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_holes_in_the_middle_are_found_and_filled(
+    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+) -> None:
+    entry = await heat_pump(hass, server)
+    outdoor = entity_id(hass, "sensor", "outdoor_temperature")
+    begin = NOW - 5 * DAY
+    polls = {begin + n * 30: 1.0 for n in range(2000) if not 700 <= n < 800 and n != 1500}
+    metric = {
+        "__name__": "heatpump_outdoor_temperature",
+        "heatpump_id": "idm",
+        "manufacturer": "IDM",
+        "model": "Navigator 2.0",
+    }
+    line = {
+        "metric": metric,
+        "values": list(polls.values()),
+        "timestamps": [at * 1000 for at in polls],
+    }
+    await server.post("/api/v1/import", json.dumps(line).encode())
+    await server.flush()
+    # The state of each poll is recorded a little after it; only those of the hole are sent.
+    states = [(begin + n * 30 + 0.2, "2.0") for n in range(2000)]
+    await recorded(hass, record_states, outdoor, states, "°C")
+    answer = await act(
+        hass,
+        start=moment(begin),
+        end=moment(begin + 1999 * 30),
+        what="states",
+        entity_id=outdoor,
+    )
+    found = await held(server, "outdoor_temperature")
+    assert answer["sent"] == 100
+    assert found == polls | {begin + n * 30: 2.0 for n in range(700, 800)}
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_what_the_recorder_keeps_comes_by_itself(
+    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+) -> None:
+    entry = make_entry(data={"history_url": server.url})
+    entry.add_to_hass(hass)
+    await set_up(hass, entry)
+    outdoor = entity_id(hass, "sensor", "outdoor_temperature")
+    await hass.config_entries.async_unload(entry.entry_id)
+    states = [(NOW - 2 * DAY + n * 30, f"{n % 9}") for n in range(500)]
+    # Older than it promises to keep.
+    states.insert(0, (NOW - 11 * DAY, "99"))
+    await recorded(hass, record_states, outdoor, states, "°C")
+    await set_up(hass, entry)
+    backfill = await settled(entry)
+    expected = {int(at): float(state) for at, state in states[1:]}
+    assert await held(server, "outdoor_temperature") == expected
+    assert backfill.resumed["from_recorder"] >= 500
+    assert backfill.resumed["state"] == "done"
+    # After the next start nothing lacks.
+    await hass.config_entries.async_reload(entry.entry_id)
+    again = await settled(entry)
+    assert await held(server, "outdoor_temperature") == expected
+    assert again.resumed.get("from_recorder", 0) < 50
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_server_that_lost_everything_gets_the_journal_back(
+    hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+) -> None:
+    entry = await heat_pump(hass, server)
+    start = datetime.now(UTC) - timedelta(days=3)
+    for n in range(400):
+        entry.runtime_data.journal.take(
+            Snapshot(time=start + timedelta(seconds=30 * n), values={"outdoor_temperature": n / 10})
+        )
+        if n % 50 == 49:
+            await entry.runtime_data.journal.flush()
+    await hass.config_entries.async_unload(entry.entry_id)
+    # Never sent: as if the server had lost them, or were another one.
+    assert await held(server, "outdoor_temperature") == {}
+    await set_up(hass, entry)
+    backfill = await settled(entry)
+    found = await held(server, "outdoor_temperature")
+    assert list(found.values()) == [n / 10 for n in range(400)]
+    assert backfill.resumed["from_journal"] == 400
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+def slow(delay: float) -> Any:
+    """Let every slice of the recorder take a while."""
+    original = RecorderSource._rows
+
+    def rows(self: RecorderSource, *arguments: Any) -> Any:
+        time.sleep(delay)
+        return original(self, *arguments)
+
+    return patch.object(RecorderSource, "_rows", rows)
+
+
+async def long_past(hass: HomeAssistant) -> dict[str, Any]:
+    """Record 28 days, and return the arguments of an action that sends them."""
+    outdoor = entity_id(hass, "sensor", "outdoor_temperature")
+    states = [(START + 0.5 + n * 300, f"{n % 50 / 10}") for n in range(28 * 288)]
+    await recorded(hass, record_states, outdoor, states, "°C")
+    return {
+        "start": moment(START),
+        "end": moment(START + 28 * DAY),
+        "what": ["states"],
+        "entity_id": [outdoor],
+    }
+
+
+async def some_sent(events: list[Any]) -> None:
+    async with asyncio.timeout(20):
+        while not any(event.data["sent"] for event in events):
+            await asyncio.sleep(0.01)
+
+
+async def test_a_restart_in_the_middle_goes_on(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    hass_storage: dict[str, Any],
+) -> None:
+    entry = await heat_pump(hass, server)
+    arguments = await long_past(hass)
+    events = async_capture_events(hass, EVENT)
+    with slow(0.2):
+        call = hass.async_create_task(act(hass, **arguments))
+        await some_sent(events)
+        await hass.config_entries.async_unload(entry.entry_id)
+        answer = await call
+    assert answer["state"] == "interrupted"
+    assert 0 < answer["sent"] < 28 * 288
+    stored = hass_storage[f"{DOMAIN}.{entry.entry_id}.backfill"]["data"]
+    assert stored["cursor"][1] > START * 1000
+    before = len(events)
+    await set_up(hass, entry)
+    await settled(entry)
+    async with asyncio.timeout(20):
+        while events[-1].data["state"] != "done":
+            await asyncio.sleep(0.02)
+    # What came by itself after the start is not sent once more.
+    assert 28 * 288 >= events[-1].data["sent"] >= events[before].data["sent"] >= answer["sent"]
+    assert len(await held(server, "outdoor_temperature")) == 28 * 288
+    assert entry.runtime_data.backfill.job is None
+    assert f"{DOMAIN}.{entry.entry_id}.backfill" not in hass_storage
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_cancelled_backfill_stays_cancelled(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    hass_storage: dict[str, Any],
+) -> None:
+    entry = await heat_pump(hass, server)
+    with pytest.raises(ServiceValidationError) as nothing:
+        await act(hass, "cancel_backfill")
+    assert nothing.value.translation_key == "backfill_not_running"
+    arguments = await long_past(hass)
+    events = async_capture_events(hass, EVENT)
+    with slow(0.2):
+        call = hass.async_create_task(act(hass, **arguments))
+        await some_sent(events)
+        with pytest.raises(ServiceValidationError) as running:
+            await act(hass, **arguments)
+        assert running.value.translation_key == "backfill_running"
+        answer = await act(hass, "cancel_backfill")
+        assert (await call)["state"] == answer["state"] == "cancelled"
+    assert 0 < answer["sent"] < 28 * 288
+    assert events[-1].data["state"] == "cancelled"
+    (note,) = hass.data["persistent_notification"].values()
+    assert "cancelled" in note["message"]
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.runtime_data.backfill.job is None
+    assert f"{DOMAIN}.{entry.entry_id}.backfill" not in hass_storage
+    # It may be begun anew, and sends the rest only.
+    again = await act_when_ready(hass, entry, **arguments)
+    assert again["sent"] <= 28 * 288 - answer["sent"]
+    assert len(await held(server, "outdoor_temperature")) == 28 * 288
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def act_when_ready(
+    hass: HomeAssistant, entry: MockConfigEntry, **data: Any
+) -> dict[str, Any]:
+    await settled(entry)
+    return await act(hass, **data)
+
+
+async def test_a_server_killed_in_the_middle_has_everything_in_the_end(
+    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+) -> None:
+    entry = await heat_pump(hass, server)
+    arguments = await long_past(hass)
+    events = async_capture_events(hass, EVENT)
+    with slow(0.15), patch.object(entry.runtime_data.backfill.bulk, "_hold", 1.0):
+        call = hass.async_create_task(act(hass, **arguments))
+        for _ in range(3):
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(server.kill)
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(server.start)
+        answer = await call
+    assert answer["state"] == "done"
+    assert answer["sent"] == 28 * 288
+    assert len(await held(server, "outdoor_temperature")) == 28 * 288
+    assert events[-1].data["state"] == "done"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        ({"start": END, "end": START}, "backfill_start_after_end"),
+        ({"start": START, "end": START}, "backfill_start_after_end"),
+        ({"start": NOW + 2 * DAY}, "backfill_future"),
+        ({"start": START, "end": NOW + 2 * DAY}, "backfill_future"),
+        ({"start": NOW - 3700 * DAY, "end": NOW - 3680 * DAY}, "backfill_outside_retention"),
+    ],
+)
+async def test_a_span_without_sense_is_refused(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    arguments: dict[str, float],
+    key: str,
+) -> None:
+    entry = await heat_pump(hass, server)
+    with pytest.raises(ServiceValidationError) as raised:
+        await act(hass, **{name: moment(at) for name, at in arguments.items()})
+    assert raised.value.translation_key == key
+    with pytest.raises(ServiceValidationError) as unknown:
+        await act(hass, start=moment(START), entity_id=["sensor.kitchen"])
+    assert unknown.value.translation_key == "backfill_unknown_entity"
+    assert unknown.value.translation_placeholders == {"entities": "sensor.kitchen"}
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_without_a_server_or_a_recorder_nothing_begins(
+    hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+) -> None:
+    entry = await heat_pump(hass, server)
+    with pytest.raises(ServiceValidationError) as raised:
+        await act(hass, start=moment(START))
+    assert raised.value.translation_key == "backfill_no_recorder"
+    await asyncio.to_thread(server.stop)
+    await entry.runtime_data.coordinator.async_refresh()
+    async with asyncio.timeout(20):
+        while not entry.runtime_data.archive.shipper.away:
+            await asyncio.sleep(0.05)
+    with pytest.raises(HomeAssistantError) as away:
+        await act(hass, start=moment(START))
+    assert away.value.translation_key == "history_not_ready"
+    await hass.config_entries.async_unload(entry.entry_id)
+    none = make_entry(entry_id="02SECOND", unique_id="two", data={"identity": "two"})
+    await set_up(hass, none)
+    for name, data in (("backfill", {"start": moment(START)}), ("cancel_backfill", {})):
+        with pytest.raises(ServiceValidationError) as refused:
+            await act(hass, name, config_entry_id=none.entry_id, **data)
+        assert refused.value.translation_key == "history_no_server"
+    await hass.config_entries.async_unload(none.entry_id)

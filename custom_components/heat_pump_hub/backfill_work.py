@@ -21,7 +21,6 @@ from .recorder_source import RecorderSource, Source, is_there
 
 CHUNK: Final = 7 * 24 * HOUR
 """ms that are filled together."""
-BATCH_SAMPLES: Final = 200_000
 STATES: Final = "states"
 STATISTICS: Final = "statistics"
 WHAT: Final = (STATES, STATISTICS)
@@ -62,20 +61,20 @@ class Past:
         """``interval`` is that of the polls, s."""
         self._hass = hass
         self._entry = entry
-        self._archive = archive
+        self.archive = archive
         self._identity = identity
         self._interval = interval
 
     def _sources(self) -> dict[str, Source]:
-        return async_sources(self._hass, self._entry, self._archive, self._identity)
+        return async_sources(self._hass, self._entry, self.archive, self._identity)
 
     async def from_journal(self, backfill: Backfill, job: Job) -> AsyncIterator[Batch[Step | None]]:
         """Yield what the server lacks of the journal's record."""
         days = self._entry.options.get(CONF_JOURNAL_DAYS, DAYS)
         replay = Replay(
             backfill.journal,
-            self._archive.encoder,
-            self._archive.shipper,
+            self.archive.encoder,
+            self.archive.shipper,
             backfill.bulk,
             backfill.run,
             backfill.keys,
@@ -135,30 +134,18 @@ class Past:
         intervals = {
             labels: self._interval_of(source.point) for labels, source in by_labels.items()
         }
-        turn = self._archive.shipper.turn
+        turn = self.archive.shipper.turn
         found = await backfill.bulk.ask(lambda: gaps(turn, backfill.run, intervals, span))
-        held: list[Column] = []
-        for labels, own in found.items():
-            held += [column async for column in recorder.async_states(by_labels[labels], own)]
-            # A series is in one batch of a span: else one could be counted for the other.
-            if _samples(held) >= BATCH_SAMPLES:
-                yield held
-                held = []
-        if held:
-            yield held
+        wanted = {by_labels[labels]: own for labels, own in found.items()}
+        async for columns in recorder.async_states(wanted):
+            yield columns
 
     async def _statistics(
         self, backfill: Backfill, recorder: RecorderSource, sources: Iterable[Source], span: Span
     ) -> AsyncIterator[list[Column]]:
         """Yield hourly statistics of a span."""
-        held: list[Column] = []
         async for columns in recorder.async_statistics(list(sources), span):
-            held += columns
-            if _samples(held) >= BATCH_SAMPLES:
-                yield held
-                held = []
-        if held:
-            yield held
+            yield columns
 
     def _interval_of(self, point: Point) -> int:
         """Return the time between two samples of a point, ms."""

@@ -1,4 +1,6 @@
-"""``scripts/bench NAME [--json] [--kill N]``: poll, load, setup, memory, faults, history, detection, or all.
+"""``scripts/bench NAME [--json] [--kill N]``.
+
+Names: poll, load, setup, memory, faults, history, backfill, detection, or all.
 
 ``--family`` idm (the default), nibe, daikin, luxtronik or all, for poll.
 Detection needs ``--data DIR`` (recordings and public benchmarks) or ``--seeds N`` (simulated
@@ -17,7 +19,7 @@ from .figures import Figure, show
 
 FAMILIES = ("idm", "nibe", "daikin", "luxtronik")
 
-NAMES = ("poll", "load", "setup", "memory", "faults", "history", "detection")
+NAMES = ("poll", "load", "setup", "memory", "faults", "history", "backfill", "detection")
 MODULES = {"detection": "detector"}
 """Where a bench is not called like its module."""
 

@@ -330,3 +330,20 @@ async def test_gaps_are_found_wherever_they_are(
         series("cop"): [Gap(at(199) + half, at(500))],
         series("never"): [Gap(START, at(600) + 1)],
     }
+
+
+async def test_old_samples_are_seen_where_a_question_found_none(
+    victoria_metrics: RealServer, session: aiohttp.ClientSession, thread: Thread
+) -> None:
+    # VictoriaMetrics remembers that a selector matched nothing on a day.
+    shipper = shipper_of(session, victoria_metrics.url)
+    bulk = bulk_of(shipper, thread, victoria_metrics)
+    day = 86_400_000 // POLL
+    for week in range(12):
+        some = [
+            column(range(week * 7 * day, week * 7 * day + 5 * day, day), f"value_{n}")
+            for n in range(50)
+        ]
+        assert len(await bulk.missing(some)) == 50
+        assert await deliver(bulk, Batch(some, "week", alone=True)) == [("week", 250, 0, 0)]
+        assert await bulk.missing(some) == []

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import lru_cache
+import itertools
 import json
 import re
+from time import time_ns
 from typing import Final, NamedTuple, Self
 
 from .outbox import RunInThread
@@ -23,6 +25,8 @@ NUMBERS_AN_ANSWER: Final = 4_000
 SAMPLES_AN_ANSWER: Final = 20_000
 NAMES_A_QUERY: Final = 3_000
 """Characters of names: a gateway takes addresses of about 8,000."""
+
+_ASKED: Final = itertools.count(time_ns())
 
 type Labels = tuple[tuple[str, str], ...]
 """Name (``__name__``) and labels of a series, sorted, without empty ones."""
@@ -55,7 +59,11 @@ def head_of(labels: Labels) -> str:
 
 
 def selector(series: Iterable[Labels]) -> str:
-    """Return a selector that matches at least these series."""
+    """Return a selector that matches at least these series, and that was never used before.
+
+    VictoriaMetrics remembers which series a selector matched on which days, and when old
+    samples of known series come to a day, it may go on remembering that there were none.
+    """
     every = [dict(labels) for labels in series]
     names = sorted({one["__name__"] for one in every})
     matchers = [f"__name__=~{_quoted('|'.join(map(re.escape, names)))}"]
@@ -65,6 +73,7 @@ def selector(series: Iterable[Labels]) -> str:
     # Statistics must not be taken for samples.
     if not any("stat" in one for one in every):
         matchers.append('stat=""')
+    matchers.append(f'asked!="{next(_ASKED)}"')
     return f"{{{','.join(matchers)}}}"
 
 
@@ -74,16 +83,14 @@ async def count(
     """Return how many samples each series has in a span; one without any is left out."""
     counts: dict[Labels, int] = {}
     last = span.last / 1000
-    for some in _pieces(series):
-        window = f"{selector(some)}[{span.last - span.first + 1}ms]"
+    for some in await run(_selectors, list(series), None):
+        window = f"{some}[{span.last - span.first + 1}ms]"
         expression = f"count_over_time({window}) keep_metric_names"
         async with turn() as server:
             # Decoded in a thread, like all that is large: a range of one moment.
             body = await server.query_range(expression, start=last, end=last, step=1)
-        counts |= {
-            one: next(iter(found.values()))
-            for one, found in (await run(_decode_counts, body)).items()
-        }
+        found = await run(_decode_counts, body)
+        counts |= {labels: next(iter(by_time.values())) for labels, by_time in found.items()}
     return counts
 
 
@@ -94,10 +101,11 @@ async def hourly(
     first, last = hour_of(span.first), hour_of(span.last) + HOUR
     hours = (last - first) // HOUR
     counts: dict[Labels, dict[int, int]] = {}
-    for some in _pieces(series, max(1, min(SERIES_A_QUERY, NUMBERS_AN_ANSWER // hours))):
+    size = max(1, min(SERIES_A_QUERY, NUMBERS_AN_ANSWER // hours))
+    for some in await run(_selectors, list(series), size):
         async with turn() as server:
             body = await server.query_range(
-                f"count_over_time({selector(some)}[1h]) keep_metric_names",
+                f"count_over_time({some}[1h]) keep_metric_names",
                 start=(first + HOUR) / 1000,
                 end=last / 1000,
                 step=HOUR / 1000,
@@ -155,22 +163,47 @@ async def gaps(
     recorded then is that sample.
     """
     counts = await hourly(turn, run, intervals, span)
+    found: dict[Labels, list[Gap]] = {}
+    for short, interval, some in await run(_suspicious, counts, intervals, span):
+        wide = Span(short.first - 2 * interval, short.last + 2 * interval)
+        body = await export(turn, some, wide)
+        for labels, own in (await run(_gaps_of, body, some, interval, short)).items():
+            found.setdefault(labels, []).extend(own)
+    return found
+
+
+def _suspicious(
+    counts: Mapping[Labels, Mapping[int, int]], intervals: Mapping[Labels, int], span: Span
+) -> list[tuple[Span, int, tuple[Labels, ...]]]:
+    """Return spans of hours, and the series that lack samples in them; for a thread."""
     alike: dict[tuple[Span, int], list[Labels]] = {}
     for labels, interval in intervals.items():
         for short in _short(counts.get(labels, {}), HOUR // interval, span):
             alike.setdefault((short, interval), []).append(labels)
-    found: dict[Labels, list[Gap]] = {}
+    found = []
     for (short, interval), every in alike.items():
         hours = range(hour_of(short.first) - HOUR, hour_of(short.last) + 2 * HOUR, HOUR)
         most = max(sum(counts.get(one, {}).get(hour, 0) for hour in hours) for one in every)
-        for some in _pieces(every, max(1, min(SERIES_A_QUERY, SAMPLES_AN_ANSWER // (most + 1)))):
-            wide = Span(short.first - 2 * interval, short.last + 2 * interval)
-            times = await run(_decode_times, await export(turn, some, wide))
-            for labels in some:
-                found.setdefault(labels, []).extend(
-                    _between(sorted(times.get(labels, ())), interval, short)
-                )
+        size = max(1, min(SERIES_A_QUERY, SAMPLES_AN_ANSWER // (most + 1)))
+        found += [(short, interval, some) for some in _pieces(every, size)]
     return found
+
+
+def _gaps_of(
+    body: bytes, series: Iterable[Labels], interval: int, span: Span
+) -> dict[Labels, list[Gap]]:
+    """Return the gaps of series in an export; for a thread."""
+    times: dict[Labels, list[int]] = {}
+    for one in decode_export(body):
+        times.setdefault(labels_of(one.metric), []).extend(one.timestamps)
+    return {
+        labels: list(_between(sorted(times.get(labels, ())), interval, span)) for labels in series
+    }
+
+
+def _selectors(series: Iterable[Labels], size: int | None) -> list[str]:
+    """Return selectors of pieces of series; for a thread."""
+    return [selector(some) for some in _pieces(series, size)]
 
 
 def _short(counts: Mapping[int, int], full: int, span: Span) -> Iterator[Span]:
@@ -215,14 +248,6 @@ def _decode_counts(body: bytes) -> dict[Labels, dict[int, int]]:
         }
     except (ValueError, KeyError, TypeError) as err:
         raise NotVictoriaMetricsError("The server answers no counts") from err
-
-
-def _decode_times(body: bytes) -> dict[Labels, list[int]]:
-    """Return the times of an export; for a thread."""
-    times: dict[Labels, list[int]] = {}
-    for one in decode_export(body):
-        times.setdefault(labels_of(one.metric), []).extend(one.timestamps)
-    return times
 
 
 def _pieces(series: Iterable[Labels], size: int | None = None) -> Iterator[tuple[Labels, ...]]:

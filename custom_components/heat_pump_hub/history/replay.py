@@ -4,6 +4,7 @@ Samples of the record carry the times under which they were sent, so an hour of 
 which the server has fewer than the record is compared sample by sample.
 """
 
+from array import array
 from collections.abc import AsyncIterator, Collection, Container, Iterable, Iterator
 from datetime import UTC, datetime
 import logging
@@ -138,7 +139,8 @@ class Replay:
         for key, samples in found.items():
             series, labels = self._series(key)
             ordered = sorted(samples)
-            columns.append(Column(labels, ordered, [samples[at] for at in ordered], None))
+            numbers = array("d", [samples[at] for at in ordered])
+            columns.append(Column(labels, array("q", ordered), numbers, series.decimals))
         return columns
 
     def _wanted(self, key: str) -> bool:
