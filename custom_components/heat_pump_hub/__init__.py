@@ -55,6 +55,7 @@ from .feeding import Feeding
 from .guard_file import GuardFile
 from .history.journal import Journal
 from .journals import async_close_journal, async_open_journal, async_remove_journal, async_tell
+from .legacy_import import KIND as IMPORT, Legacy
 from .map_files import async_forget_map, async_set_up_map
 from .reports import Reports
 from .whereabouts import async_watch
@@ -252,7 +253,7 @@ def _backfill(
         entry,
         journal,
         archive,
-        works={BACKFILL: past.backfill},
+        works={BACKFILL: past.backfill, IMPORT: Legacy(hass, archive, identity).batches},
         resume=(past.from_journal, past.from_recorder),
     )
 

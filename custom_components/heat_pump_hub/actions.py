@@ -23,6 +23,7 @@ import probatio as vol
 from .backfill_actions import BACKFILL_FIELDS, async_backfill, async_cancel
 from .const import DOMAIN
 from .coordinator import HubConfigEntry
+from .legacy_import import IMPORT_FIELDS, async_import
 from .report_action import FIELDS as REPORT_FIELDS, async_export_report
 
 type Handler = Callable[[HomeAssistant, HubConfigEntry, ServiceCall], Awaitable[ServiceResponse]]
@@ -45,6 +46,12 @@ ACTIONS: Final[tuple[Action, ...]] = (
         name="backfill",
         handler=async_backfill,
         fields=BACKFILL_FIELDS,
+        response=SupportsResponse.OPTIONAL,
+    ),
+    Action(
+        name="import_legacy",
+        handler=async_import,
+        fields=IMPORT_FIELDS,
         response=SupportsResponse.OPTIONAL,
     ),
     Action(name="cancel_backfill", handler=async_cancel, response=SupportsResponse.OPTIONAL),

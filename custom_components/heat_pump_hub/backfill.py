@@ -27,6 +27,7 @@ from .history.ask import Span
 from .history.bulk import Batch, Bulk, NotKeptError
 from .history.journal import Journal
 from .history.journal_file import JournalError
+from .history.legacy import NotReadableError
 from .history.shipper import HOLD
 from .history.victoriametrics import HistoryError, RefusedError
 
@@ -44,6 +45,8 @@ BACKLOG: Final = 600.0
 SHOW_EVERY: Final = 5.0
 """Seconds between two updates of a notification."""
 SAVE_DELAY: Final = 2.0
+FAILURES: Final = (HistoryError, JournalError, OSError, NotReadableError)
+"""What a job may end with."""
 
 type Cursor = list[Any]
 """Where a job goes on; its work knows what it means."""
@@ -124,6 +127,12 @@ class Backfill:
     def keys(self) -> Container[str] | None:
         """Which points are sent; ``None``: all."""
         return self.archive.keys
+
+    def report(self) -> dict[str, Any]:
+        """Return what was sent by itself, and how far a job is, for diagnostics."""
+        job = self.job
+        running = None if job is None else {"kind": job.kind, "share": job.share, **job.counts()}
+        return {"resume": self.resumed, "job": running}
 
     @property
     def horizon(self) -> int:
@@ -217,8 +226,8 @@ class Backfill:
                         job.cursor, job.share = done.tag.cursor, done.tag.share
                         self._store.async_delay_save(lambda: asdict(job), SAVE_DELAY)
                         await self._async_show(job, "running")
-            except (HistoryError, JournalError, OSError) as err:
-                if isinstance(err, NotKeptError | RefusedError | OSError):
+            except FAILURES as err:
+                if isinstance(err, NotKeptError | RefusedError | OSError | NotReadableError):
                     # It would fail again.
                     self.job = None
                     await self._store.async_remove()
@@ -292,7 +301,7 @@ class Backfill:
             return
         self._shown_at = now if state == "running" else 0.0
         texts = await self._async_texts()
-        message = texts[f"{job.kind}_{state}"].format(
+        message = texts[f"backfill_{state}"].format(
             percent=round(job.share * 100),
             sent=job.sent,
             skipped=job.skipped,

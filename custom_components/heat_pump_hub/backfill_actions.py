@@ -8,13 +8,11 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 import probatio as vol
 
-from .backfill import Backfill, Job, milliseconds_of, moment_of
+from .backfill import FAILURES, Backfill, Job, milliseconds_of, moment_of
 from .backfill_work import KIND, WHAT, async_sources
 from .const import DOMAIN
 from .coordinator import HubConfigEntry
 from .history.ask import Span
-from .history.journal_file import JournalError
-from .history.victoriametrics import HistoryError
 from .recorder_source import is_there
 
 ATTR_START: Final = "start"
@@ -75,7 +73,7 @@ async def async_work(backfill: Backfill, job: Job, dry_run: bool) -> dict[str, A
         if dry_run:
             return {"state": "counted", "missing": await backfill.async_count(job), **job.notes}
         done = await backfill.async_do(job)
-    except (HistoryError, JournalError, OSError) as err:
+    except FAILURES as err:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="backfill_failed",

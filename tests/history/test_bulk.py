@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -68,7 +69,8 @@ def bulk_of(
         await asyncio.sleep(min(delay, 0.05))
         if server is not None:
             # What a server took can be seen after some seconds: that is what a hold waits for.
-            await server.flush()
+            with suppress(OSError):
+                await server.flush()
 
     return Bulk(shipper, thread, sleep=sleep, rng=Random(1), **{"hold": 0.0} | more)
 

@@ -66,10 +66,10 @@ def selector(series: Iterable[Labels]) -> str:
     """
     every = [dict(labels) for labels in series]
     names = sorted({one["__name__"] for one in every})
-    matchers = [f"__name__=~{_quoted('|'.join(map(re.escape, names)))}"]
+    matchers = [f"__name__=~{quoted('|'.join(map(re.escape, names)))}"]
     for name, value in every[0].items():
         if name != "__name__" and all(one.get(name) == value for one in every):
-            matchers.append(f"{name}={_quoted(value)}")
+            matchers.append(f"{name}={quoted(value)}")
     # Statistics must not be taken for samples.
     if not any("stat" in one for one in every):
         matchers.append('stat=""')
@@ -269,5 +269,6 @@ def _pieces(series: Iterable[Labels], size: int | None = None) -> Iterator[tuple
         yield tuple(some)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as a query holds it."""
     return json.dumps(text, ensure_ascii=False)

@@ -3,8 +3,8 @@
 Whoever has old samples (a backfill, an import, a meter with a log) makes :class:`Batch`
 objects and hands them to :meth:`Bulk.deliver`, which gives each back when the server is known
 to hold all of it. Nothing is overwritten: what is on the server already, at the same time in
-the same series, is not sent. Series whose spans overlap must not be in two batches of one
-delivery, and nobody else may write to them in that span meanwhile.
+the same series, is not sent. A batch must not hold two samples of one series and time, and
+nobody else may write to its series in its span meanwhile.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ import json
 import logging
 from random import Random
 import time
-from typing import Final
+from typing import Any, Final
 
 from .ask import Labels, Span, count, decode_export, export, head_of, labels_of
 from .codec import Coding, Compressor, decompress
@@ -142,6 +142,9 @@ class Bulk:
         held: deque[_Held[T]] = deque()
         async with aclosing(_ahead(batches)) as made:
             async for batch in made:
+                while any(_overlap(one, batch) for one in held):
+                    # Else samples of one would be counted for the other.
+                    yield await self._confirm(held.popleft())
                 held.append(await self._put(batch))
                 while held and (
                     sum(len(body) for one in held for body in one.bodies) > HELD_BYTES
@@ -258,6 +261,16 @@ class Bulk:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _overlap(held: _Held[Any], batch: Batch[Any]) -> bool:
+    """Tell whether a batch holds samples of series, and times, that are not yet counted."""
+    span = held.span
+    return any(
+        column.labels in held.wanted and column.times[0] <= span.last
+        for column in batch.columns
+        if column.times and column.times[-1] >= span.first
+    )
 
 
 async def _ahead[T](batches: AsyncIterable[T]) -> AsyncGenerator[T]:
