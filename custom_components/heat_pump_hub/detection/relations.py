@@ -89,6 +89,9 @@ def _least(relation: Relation) -> float:
 
 def _lasting(relation: Relation) -> float:
     """Return the same of what lasts for days, and would be of no interest below."""
+    if "dhw_temperature" in relation.signals:
+        # Layers in the tank come and go.
+        return 0.7
     if "hot_gas" in relation.plus:
         return 0.8
     if relation.plus.endswith("temperature") or relation.plus == "superheat":
