@@ -805,6 +805,23 @@ async def test_polls_are_joined_while_the_server_is_away(
     assert outbox.joining == 0
 
 
+async def test_slow_polls_are_joined_for_five_minutes_at_most(
+    server: FakeServer, sleep: FakeSleep, outbox: Outbox, make: Make
+) -> None:
+    shipper = make()
+    feed = Feed(encoder(), outbox, shipper)
+    feed.keys = None
+    server.error = lambda _text: UnreachableError("away")
+    async with running(shipper):
+        feed.take(one(-700_000))
+        await sleep.asked()
+        joining = []
+        for index in range(5):
+            feed.take(one(-600_000 + index * 120_000))
+            joining.append(outbox.joining)
+        assert joining == [1, 2, 3, 0, 1]
+
+
 async def test_polls_that_are_joined_are_tried_if_nothing_else_is_left_to_try(
     server: FakeServer, sleep: FakeSleep, outbox: Outbox, make: Make
 ) -> None:

@@ -10,6 +10,8 @@ from .shipper import Shipper
 
 JOINED_POLLS: Final = 10
 """Polls that make one frame while the server is away: a fourth of the bytes on the disk."""
+JOINED_SECONDS: Final = 270.0
+"""Seconds they may span: with slow polls, too, no more than five minutes wait in memory."""
 
 
 class Feed:
@@ -32,7 +34,9 @@ class Feed:
     def take(self, snapshot: Snapshot) -> None:
         """Send a snapshot, as soon as the server takes it."""
         self._joining.append(snapshot)
-        if self._shipper.away and len(self._joining) < JOINED_POLLS:
+        span = (snapshot.time - self._joining[0].time).total_seconds()
+        joining = len(self._joining) < JOINED_POLLS and span < JOINED_SECONDS
+        if self._shipper.away and joining:
             self._outbox.joining += self.encoder.count(snapshot, self.keys)
         else:
             self._draw()
