@@ -528,3 +528,28 @@ async def test_without_a_server_or_a_recorder_nothing_begins(
             await act(hass, name, config_entry_id=none.entry_id, **data)
         assert refused.value.translation_key == "history_no_server"
     await hass.config_entries.async_unload(none.entry_id)
+
+
+async def test_a_backfill_goes_on_when_the_server_is_back(
+    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+) -> None:
+    entry = await heat_pump(hass, server)
+    arguments = await long_past(hass)
+    events = async_capture_events(hass, EVENT)
+    with slow(0.1), patch("custom_components.heat_pump_hub.history.bulk.ATTEMPTS", 2):
+        call = hass.async_create_task(act(hass, **arguments))
+        await some_sent(events)
+        await asyncio.to_thread(server.stop)
+        with pytest.raises(HomeAssistantError) as raised:
+            await call
+    assert raised.value.translation_key == "backfill_failed"
+    assert events[-1].data["state"] == "failed"
+    with pytest.raises(ServiceValidationError):
+        await act(hass, **arguments)
+    await asyncio.to_thread(server.start)
+    await entry.runtime_data.coordinator.async_refresh()
+    async with asyncio.timeout(30):
+        while events[-1].data["state"] != "done":
+            await asyncio.sleep(0.05)
+    assert len(await held(server, "outdoor_temperature")) == 28 * 288
+    await hass.config_entries.async_unload(entry.entry_id)

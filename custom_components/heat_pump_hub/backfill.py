@@ -29,7 +29,7 @@ from .history.journal import Journal
 from .history.journal_file import JournalError
 from .history.legacy import NotReadableError
 from .history.shipper import HOLD
-from .history.victoriametrics import HistoryError, RefusedError
+from .history.victoriametrics import HistoryError, NotVictoriaMetricsError, RefusedError
 
 EVENT: Final = f"{DOMAIN}_backfill"
 STORE: Final = "backfill"
@@ -47,6 +47,9 @@ SHOW_EVERY: Final = 5.0
 SAVE_DELAY: Final = 2.0
 FAILURES: Final = (HistoryError, JournalError, OSError, NotReadableError)
 """What a job may end with."""
+FINAL: Final = (NotKeptError, NotVictoriaMetricsError, RefusedError, OSError, NotReadableError)
+"""It would end so again; after others it goes on when the server answers again."""
+MOST_FAILURES: Final = 5
 
 type Cursor = list[Any]
 """Where a job goes on; its work knows what it means."""
@@ -72,6 +75,7 @@ class Job:
     sent: int = 0
     skipped: int = 0
     resent: int = 0
+    failures: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
     """Other numbers for the answer."""
 
@@ -227,8 +231,8 @@ class Backfill:
                         self._store.async_delay_save(lambda: asdict(job), SAVE_DELAY)
                         await self._async_show(job, "running")
             except FAILURES as err:
-                if isinstance(err, NotKeptError | RefusedError | OSError | NotReadableError):
-                    # It would fail again.
+                job.failures += 1
+                if isinstance(err, FINAL) or job.failures == MOST_FAILURES:
                     self.job = None
                     await self._store.async_remove()
                 LOGGER.warning("%s: %s failed: %s", self.entry.title, job.kind, err)
@@ -245,13 +249,19 @@ class Backfill:
         while True:
             while not self.ready:
                 await asyncio.sleep(WATCH)
-            if self.job is not None and (self._task is None or self._task.done()):
-                self._begin(self.job)
+            self._go_on()
             await self._async_resume()
             away = 0.0
             while away < OUTAGE:
                 await asyncio.sleep(WATCH)
+                if self.ready:
+                    self._go_on()
                 away = away + WATCH if self.archive.shipper.away else 0.0
+
+    def _go_on(self) -> None:
+        """Begin again with a job that was interrupted, or that the server was away for."""
+        if self.job is not None and (self._task is None or self._task.done()):
+            self._begin(self.job)
 
     @property
     def ready(self) -> bool:
