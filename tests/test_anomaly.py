@@ -57,6 +57,8 @@ class FakeDetector:
         self.gate.set()
         self.points: list[Point] = []
         self.restored: Mapping[str, Any] | None = None
+        self.seen_until: datetime | None = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
+        """It has seen everything: what it learns of the past is tested elsewhere."""
 
     def load(
         self, points: Iterable[Point], saved: Mapping[str, Any] | None

@@ -4,7 +4,7 @@ This module puts one heat pump together and takes it apart.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
@@ -37,6 +37,7 @@ from .const import (
     CONF_IDENTITY,
     CONF_INTERVAL,
     CONF_LAYOUT,
+    CONF_LEARN_FROM,
     CONF_UNIT,
     DEFAULT_COOLDOWN,
     DOMAIN,
@@ -50,7 +51,7 @@ from .coordinator import ISSUE_DIFFERENT_MACHINE, HeatPumpCoordinator, HubConfig
 from .devices import async_register_devices
 from .drivers import family
 from .drivers.driver import Address, Driver, Family, Layout
-from .drivers.points import Snapshot, Tier, Wear, is_canonical
+from .drivers.points import Point, Snapshot, Tier, Wear, is_canonical
 from .feeding import Feeding
 from .guard_file import GuardFile
 from .history.journal import Journal
@@ -58,6 +59,9 @@ from .journals import async_close_journal, async_open_journal, async_remove_jour
 from .legacy_import import KIND as IMPORT, Legacy
 from .map_files import async_forget_map, async_set_up_map
 from .reports import Reports
+from .warm_recorder import RecorderPast
+from .warm_sources import ServerPast
+from .warm_start import WarmStart
 from .whereabouts import async_watch
 
 if TYPE_CHECKING:
@@ -179,12 +183,16 @@ async def _async_assemble(
         coordinator.consumers.append(archive.take)
         backfill = _backfill(hass, entry, journal, archive, identity, coordinator.interval)
         stack.push_async_callback(backfill.async_close)
+    watched = {
+        key: point for key, point in driver.points.items() if point.enabled or is_canonical(point)
+    }
     anomaly = AnomalyWatch(
         hass,
         entry,
         _store(hass, entry, "detector"),
         executor,
-        (point for point in driver.points.values() if point.enabled or is_canonical(point)),
+        watched.values(),
+        _warm_start(hass, entry, journal, archive, identity, watched),
     )
     stack.push_async_callback(anomaly.async_close)
     coordinator.consumers += [anomaly.take, partial(keeper.take, hass, entry)]
@@ -256,6 +264,28 @@ def _backfill(
         works={BACKFILL: past.backfill, IMPORT: Legacy(hass, archive, identity).batches},
         resume=(past.from_journal, past.from_recorder),
     )
+
+
+def _warm_start(
+    hass: HomeAssistant,
+    entry: HubConfigEntry,
+    journal: Journal,
+    archive: Archive | None,
+    identity: str,
+    points: Mapping[str, Point],
+) -> WarmStart:
+    server = None
+    if archive is not None:
+        server = ServerPast(
+            archive.shipper.turn,
+            hass.async_add_executor_job,
+            points.values(),
+            identity,
+            idm=entry.data[CONF_FAMILY] == "idm",
+        )
+    entities: Mapping[str, str] = entry.options.get(CONF_LEARN_FROM, {})
+    recorder = RecorderPast(hass, hass.async_add_executor_job, entities, points)
+    return WarmStart(entry.title, journal, server=server, recorder=recorder, entities=entities)
 
 
 def _store(hass: HomeAssistant, entry: HubConfigEntry, kind: str) -> Store[dict[str, Any]]:

@@ -4,8 +4,10 @@ The detector lives in the heat pump's own thread and is touched nowhere else.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +20,7 @@ from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN, LOGGER
 from .drivers.points import Point, Snapshot, Tier
+from .warm_start import WarmStart, learn
 
 if TYPE_CHECKING:
     from .detection import Detector, Verdict
@@ -25,7 +28,11 @@ if TYPE_CHECKING:
 ISSUE_RIVER_MISSING: Final = "river_missing"
 LOAD_DELAY: Final = 2.0
 """Seconds after Home Assistant has started: importing River takes about a second of CPU."""
+PROGRESS_STEP: Final = 0.01
 SAVE_INTERVAL: Final = timedelta(hours=6)
+HELD: Final = 10_000
+"""Snapshots that wait while the past is learned; the oldest go first, and are in the journal."""
+LEARNED_FROM: Final = "learned_from"
 BACKLOG: Final = 20
 """Snapshots that may wait for the thread; beyond, they are left out rather than piled up."""
 
@@ -42,6 +49,7 @@ class AnomalyWatch:
         store: DetectorStore,
         executor: Executor,
         points: Iterable[Point],
+        warm_start: WarmStart | None = None,
     ) -> None:
         """``executor`` runs one thing at a time; ``points`` are what the detector watches."""
         self._hass = hass
@@ -51,7 +59,13 @@ class AnomalyWatch:
         self._points = [
             point for point in points if point.tier is Tier.MEASUREMENT and point.readable
         ]
+        self._warm_start = warm_start
         self._detector: Detector | None = None
+        self._learner: Detector | None = None
+        """Learns from the past, and watches the present when it is through."""
+        self._held: deque[Snapshot] | None = None
+        """What came meanwhile."""
+        self._loading: asyncio.Task[None] | None = None
         self._listeners: list[CALLBACK_TYPE] = []
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._waiting = 0
@@ -72,7 +86,7 @@ class AnomalyWatch:
 
         @callback
         def load(_now: datetime) -> None:
-            self._in_background(self._async_load(), "load")
+            self._loading = self._in_background(self._async_load(), "load")
 
         self._unsubscribe.append(async_at_started(self._hass, load_soon))
 
@@ -85,7 +99,11 @@ class AnomalyWatch:
     @callback
     def take(self, snapshot: Snapshot) -> None:
         """Let the detector see a snapshot, off the event loop."""
-        if self._detector is None or Tier.MEASUREMENT not in snapshot.tiers:
+        if Tier.MEASUREMENT not in snapshot.tiers:
+            return
+        if self._held is not None:
+            self._held.append(snapshot)
+        if self._detector is None:
             return
         if self._waiting >= BACKLOG:
             self.skipped += 1
@@ -98,11 +116,17 @@ class AnomalyWatch:
         self._closed = True
         while self._unsubscribe:
             self._unsubscribe.pop()()
+        if self._loading is not None and not self._loading.done():
+            self._loading.cancel()
+            await asyncio.gather(self._loading, return_exceptions=True)
         await self._async_save()
-        self._detector = None
+        self._detector = self._learner = None
 
     async def _async_load(self) -> None:
         saved = await self._store.async_load()
+        if saved is not None and saved.get(LEARNED_FROM, {}) != self._learned_from:
+            # The owner named other entities to learn from: it begins anew.
+            saved = None
         try:
             detector, verdict = await self._in_thread(_load_detector, self._points, saved)
         except ImportError as error:
@@ -121,12 +145,46 @@ class AnomalyWatch:
             return
         if self._closed:
             return
+        if self._warm_start is not None:
+            verdict = await self._async_learn(self._warm_start, detector)
         self._detector = detector
         self._conclude(verdict)
         self._unsubscribe.append(
             async_track_time_interval(self._hass, self._save_now, SAVE_INTERVAL)
         )
         ir.async_delete_issue(self._hass, DOMAIN, ISSUE_RIVER_MISSING)
+
+    @property
+    def _learned_from(self) -> Mapping[str, str]:
+        return {} if self._warm_start is None else dict(self._warm_start.entities)
+
+    async def _async_learn(self, warm_start: WarmStart, detector: Detector) -> Verdict:
+        """Let the detector learn from the past, and then what came meanwhile."""
+        self._learner = detector
+        held = self._held = deque(maxlen=HELD)
+        await warm_start.async_learn(detector, self._in_thread, self._show_progress)
+        verdict = await self._in_thread(learn, detector, ())
+        while held:
+            seen = detector.seen_until
+            some = [
+                (snapshot.time, snapshot.values)
+                for snapshot in held
+                if seen is None or snapshot.time > seen
+            ]
+            held.clear()
+            verdict = await self._in_thread(learn, detector, some)
+        self._held = None
+        return verdict
+
+    @callback
+    def _show_progress(self, verdict: Verdict) -> None:
+        """Show how far it is; what it thought of the past is no news."""
+        if self.verdict is None or verdict.progress - self.verdict.progress >= PROGRESS_STEP:
+            self._conclude(
+                replace(
+                    verdict, alarm=False, score=0.0, state="learning", reasons=(), unanswered=False
+                )
+            )
 
     async def _async_observe(self, detector: Detector, snapshot: Snapshot) -> None:
         try:
@@ -136,8 +194,11 @@ class AnomalyWatch:
         self._conclude(verdict)
 
     async def _async_save(self) -> None:
-        if self._detector is not None:
-            await self._store.async_save(await self._in_thread(self._detector.to_json))
+        if (detector := self._detector or self._learner) is not None:
+            state = await self._in_thread(detector.to_json)
+            if self._learned_from:
+                state = {**state, LEARNED_FROM: self._learned_from}
+            await self._store.async_save(state)
 
     @callback
     def _save_now(self, _now: datetime) -> None:
@@ -154,8 +215,10 @@ class AnomalyWatch:
         for listener in list(self._listeners):
             listener()
 
-    def _in_background(self, work: Any, name: str) -> None:
-        self._entry.async_create_background_task(self._hass, work, f"{DOMAIN} anomaly {name}")
+    def _in_background(self, work: Any, name: str) -> asyncio.Task[None]:
+        return self._entry.async_create_background_task(
+            self._hass, work, f"{DOMAIN} anomaly {name}"
+        )
 
     async def _in_thread[*Ts, T](self, job: Callable[[*Ts], T], *arguments: *Ts) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, job, *arguments)

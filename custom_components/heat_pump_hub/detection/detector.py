@@ -1,7 +1,7 @@
 """The detector: learns what is usual sample by sample, and says what is not."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 import math
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
@@ -213,6 +213,12 @@ class Detector:
     def resume(self) -> None:
         """Go on after :meth:`pause`; what came between is a gap."""
         self.paused = False
+
+    @property
+    def seen_until(self) -> datetime | None:
+        """Time of the last sample it learned from, this process's or a saved one; UTC."""
+        last = self._clock.last
+        return None if last is None else datetime.fromtimestamp(last / 1000, UTC)
 
     @property
     def paused(self) -> bool:
