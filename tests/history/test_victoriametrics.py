@@ -432,7 +432,7 @@ async def test_counts_are_asked_for_the_span_and_without_statistics(
     found = await VictoriaMetrics(session, stub.url).counts('a"b', 1_000, 31_000)
     assert found == {10: 150}
     assert stub.requests[0].query["query"] == (
-        'count_values("samples", count_over_time({heatpump_id="a\\"b",stat=""}[30001ms]))'
+        'count_values("samples", count_over_time({heatpump_id="a\\"b",stat="",source=""}[30001ms]))'
     )
     assert stub.requests[0].query["time"] == "31.000"
 

@@ -19,7 +19,18 @@ MOST_LABELS: Final = 8
 LONGEST: Final = 100
 """Characters of a label's name or value, or of a pattern."""
 RESERVED: Final = frozenset(
-    {"__name__", "entity_id", "heatpump_id", "manufacturer", "model", "stat", "unit"}
+    {
+        "__name__",
+        "device",
+        "entity_id",
+        "heatpump_id",
+        "manufacturer",
+        "model",
+        "series",
+        "source",
+        "stat",
+        "unit",
+    }
 )
 """Labels that say what a series is: no rule may change them."""
 STEM: Final = "{stem}"

@@ -285,10 +285,11 @@ class VictoriaMetrics:
         """Return how many series of a heat pump hold how many samples in a span.
 
         ``first`` and ``last`` are the times, in ms, of the oldest and the newest sample that
-        count. Statistics, which are series of their own, do not. Raises :class:`HistoryError`.
+        count. Statistics, and what comes from other logs (``source``), do not. Raises
+        :class:`HistoryError`.
         """
         label = json.dumps(heatpump_id, ensure_ascii=False)
-        selector = f'{{heatpump_id={label},stat=""}}[{last - first + 1}ms]'
+        selector = f'{{heatpump_id={label},stat="",source=""}}[{last - first + 1}ms]'
         found = await self.query(
             f'count_values("samples", count_over_time({selector}))', at=last / 1000
         )

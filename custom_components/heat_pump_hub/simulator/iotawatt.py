@@ -1,0 +1,245 @@
+"""A simulated IoTaWatt: its list of series, and a log of years behind a real socket.
+
+Answers and quirks are those of its Query API (docs.iotawatt.com, query) and firmware: 1,000
+rows unless a ``limit`` is given, ``limit`` in the answer where it stopped, null where the log
+has nothing, ``nan`` for a number that is none, JSON that ends without a length.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from enum import StrEnum
+import json
+import math
+import threading
+import time
+from typing import Final
+
+from aiohttp import web
+
+MINUTE: Final = 60
+DEFAULT_LIMIT: Final = 1_000
+_WAIT: Final = 10.0
+"""Seconds a start or stop may take."""
+
+SERIES: Final[Mapping[str, str]] = {
+    "Voltage": "Volts",
+    "Mains_1": "Watts",
+    "Mains_2": "Watts",
+    "Solar": "Watts",
+    "Heat_Pump": "Watts",
+    "Upstairs_Heat": "Watts",
+    "Frequency": "Hz",
+}
+
+
+class UnitFault(StrEnum):
+    """What a unit does wrong."""
+
+    BUSY = "busy"
+    """503"""
+    CUT = "cut"
+    """Half of a body, then the connection is closed."""
+    GARBAGE = "garbage"
+    PASSWORD = "password"  # noqa: S105 - a kind of fault
+    SLOW = "slow"
+    """It answers after :attr:`IotawattUnit.delay`."""
+
+
+class IotawattUnit:
+    """A unit on a port of 127.0.0.1, in a thread and loop of its own."""
+
+    def __init__(
+        self,
+        series: Mapping[str, str] = SERIES,
+        *,
+        begin: int,
+        seed: int = 1,
+        missing: Iterable[tuple[int, int]] = (),
+        clock: Callable[[], float] = time.time,
+        tells_logs: bool = True,
+    ) -> None:
+        """Prepare a unit whose log begins at ``begin``, s since 1970.
+
+        ``missing`` are times, from and up to, that the log does not have.
+        """
+        self.series = dict(series)
+        self.begin = begin
+        self.missing = list(missing)
+        self.fault: UnitFault | None = None
+        self.delay = 0.5
+        self.asked: list[str] = []
+        """Paths and parameters of all requests."""
+        self.rows = 0
+        """Rows of all answers."""
+        self.port = 0
+        self._seed = seed
+        self._clock = clock
+        self._tells_logs = tells_logs
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._started = threading.Event()
+        self._error: OSError | None = None
+
+    def value(self, name: str, minute: int) -> float | None:
+        """Return the mean of a minute, or ``None`` where the log has nothing."""
+        if minute < self.begin or minute >= self.last:
+            return None
+        if any(first <= minute < last for first, last in self.missing):
+            return None
+        place = list(self.series).index(name) + self._seed
+        match self.series[name]:
+            case "Volts":
+                return 230.0 + (minute // MINUTE * 7 + place) % 50 / 10
+            case "Watts":
+                return round((minute // MINUTE * 37 * place) % 30_000 / 10 - 500.0, 1)
+        return round(50.0 + math.sin(minute * place) / 50, 3)
+
+    @property
+    def last(self) -> int:
+        """The last key of the log, s since 1970: a multiple of 5 s."""
+        return int(self._clock()) // 5 * 5
+
+    def start(self) -> int:
+        """Start, wait until it listens, return the port; the same after a stop.
+
+        Raises ``OSError`` if it cannot listen.
+        """
+        self._started.clear()
+        self._error = None
+        self._thread = threading.Thread(target=self._main, name="simulated iotawatt", daemon=True)
+        self._thread.start()
+        if not self._started.wait(_WAIT):
+            raise TimeoutError("the simulated unit does not start")
+        if self._error is not None:
+            raise self._error
+        return self.port
+
+    def stop(self) -> None:
+        """Switch it off; once more does nothing."""
+        thread, self._thread = self._thread, None
+        if thread is None or self._loop is None or self._stop is None:
+            return
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop.set)
+        thread.join(_WAIT)
+
+    def _main(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        server = web.Server(self._handle)
+        runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True)
+            await site.start()
+            self.port = runner.addresses[0][1]
+        except OSError as err:
+            self._error = err
+        self._started.set()
+        if self._error is None:
+            await self._stop.wait()
+        await runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.asked.append(str(request.rel_url))
+        match self.fault:
+            case UnitFault.BUSY:
+                return web.Response(status=503, text="busy")
+            case UnitFault.PASSWORD:
+                return web.Response(status=401, text="IoTaWatt-Login")
+            case UnitFault.GARBAGE:
+                return web.Response(body=b'{"series":[\xff\x00')
+            case UnitFault.SLOW:
+                await asyncio.sleep(self.delay)
+        status, text = await asyncio.get_running_loop().run_in_executor(
+            None, self._answer, request.path, dict(request.query)
+        )
+        body = text.encode()
+        answer = web.StreamResponse(status=status, headers={"Content-Type": "application/json"})
+        # Its firmware does not know how long an answer will be.
+        answer.force_close()
+        await answer.prepare(request)
+        if self.fault is UnitFault.CUT:
+            await answer.write(body[: len(body) // 2])
+            if request.transport is not None:
+                request.transport.close()
+            return answer
+        await answer.write(body)
+        await answer.write_eof()
+        return answer
+
+    def _answer(self, path: str, asked: dict[str, str]) -> tuple[int, str]:
+        if path == "/status":
+            return 200, json.dumps(self._status(asked))
+        if path != "/query":
+            return 404, "Not found"
+        if asked.get("show") == "series":
+            every = [{"name": name, "unit": unit} for name, unit in self.series.items()]
+            return 200, json.dumps({"series": every}, separators=(",", ":"), ensure_ascii=False)
+        if not {"select", "begin", "end", "group"} <= asked.keys():
+            return _refuse("Missing begin, end or group.")
+        return self._select(asked)
+
+    def _status(self, asked: dict[str, str]) -> dict[str, object]:
+        if "datalogs" not in asked or not self._tells_logs:
+            return {}
+        current = {"firstkey": self.begin, "lastkey": self.last, "size": 1 << 20, "interval": 5}
+        first = -(-self.begin // MINUTE) * MINUTE
+        history = {"firstkey": first, "lastkey": self.last // MINUTE * MINUTE, "interval": MINUTE}
+        return {"datalogs": {"currlog": current, "histlog": history}}
+
+    def _select(self, asked: dict[str, str]) -> tuple[int, str]:
+        begin = -(-int(asked["begin"]) // 5) * 5
+        end = int(asked["end"]) // 5 * 5
+        columns = [column.split(".") for column in asked["select"].strip("[]").split(",")]
+        if columns[0] != ["time", "utc", "unix"] or end < begin:
+            return _refuse("unspecified")
+        for name, *_ in columns[1:]:
+            if name not in self.series:
+                return _refuse(f"Invalid series: {name}")
+        given = asked.get("limit", str(DEFAULT_LIMIT))
+        limit = _limit(given)
+        length = {"1m": MINUTE, "1d": 86_400, "1M": 30 * 86_400}[asked["group"]]
+        rows: list[str] = []
+        at = begin
+        while at < end and len(rows) < limit:
+            upto = min(end, at - at % length + length)
+            cells = [self._cell(name, methods, at, upto) for name, *methods in columns[1:]]
+            rows.append(f"[{','.join([str(at), *cells])}]")
+            at = upto
+        self.rows += len(rows)
+        labels = ",".join(f'"{name}"' for name in ["Time", *(name for name, *_ in columns[1:])])
+        header = f'{{"range":[{begin},{end}],"labels":[{labels}],\r\n"data":'
+        stopped = f',"limit":{at}' if at < end else ""
+        if asked.get("header") != "yes":
+            return 200, f"[{','.join(rows)}]"
+        return 200, f"{header}[{','.join(rows)}]{stopped}}}"
+
+    def _cell(self, name: str, methods: list[str], at: int, upto: int) -> str:
+        if upto - at > MINUTE:
+            # Only whether there is something counts.
+            there = at < self.last and upto > self.begin
+            return "1" if there else "null"
+        value = self.value(name, at // MINUTE * MINUTE)
+        if value is None:
+            return "null"
+        if math.isnan(value):
+            return "nan"
+        if upto > self.last:
+            # The minute runs: a mean of what there is of it.
+            value += 1000.0
+        decimals = next((int(one[1]) for one in methods if one[:1] == "d"), 1)
+        return f"{value:.{decimals}f}".rstrip("0").rstrip(".") if decimals else f"{value:.0f}"
+
+
+def _limit(text: str) -> int:
+    return 1 << 30 if text == "none" else int(text)
+
+
+def _refuse(reason: str) -> tuple[int, str]:
+    return 400, json.dumps({"error": f"invalid query. {reason}"})
