@@ -5,7 +5,7 @@ Names: poll, load, setup, memory, faults, history, backfill, detection, or all.
 ``--family`` idm (the default), nibe, daikin, luxtronik or all, for poll.
 Detection needs ``--data DIR`` (recordings and public benchmarks) or ``--seeds N`` (simulated
 heat pumps: ``--first``, ``--days``, ``--period``, ``--cache DIR``, ``--any-season``,
-``--no-faults``), and is left out of all without them.
+``--no-faults``) or ``--cost``, and is left out of all without them.
 """
 
 import argparse
@@ -39,11 +39,12 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, help="keeps what was simulated")
     parser.add_argument("--any-season", action="store_true", help="not only winters")
     parser.add_argument("--short", action="store_true", help="shorter outages, for faults")
+    parser.add_argument("--cost", action="store_true", help="what the detector costs")
     parser.add_argument("--no-faults", action="store_true", help="count false alarms only")
     arguments = parser.parse_args()
     fleet = arguments.seeds > 0
-    if arguments.name == "detection" and arguments.data is None and not fleet:
-        parser.error("detection needs --data DIR or --seeds N")
+    if arguments.name == "detection" and not (arguments.data or fleet or arguments.cost):
+        parser.error("detection needs --data DIR, --seeds N or --cost")
     figures: list[Figure] = []
     for name in NAMES if arguments.name == "all" else (arguments.name,):
         options: dict[str, Any] = {}
@@ -54,6 +55,8 @@ def main() -> int:
         elif name == "faults":
             options["short"] = arguments.short
         elif name == "detection":
+            if arguments.cost:
+                figures += import_module(".detector_cost", __package__).figures()
             if fleet:
                 figures += _fleet(arguments)
             if arguments.data is None:

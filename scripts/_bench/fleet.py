@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 import json
+import math
 from pathlib import Path
 from statistics import median
 import time
 from typing import Final
 
-from custom_components.heat_pump_hub.detection import Detector, Verdict, load
+from custom_components.heat_pump_hub.detection import Detector, Signal, Verdict, load
 from custom_components.heat_pump_hub.simulator.machine_faults import HARD, NAMES
 
 from .figures import Figure
@@ -17,6 +18,8 @@ from .fleet_units import LEARNING, Recording, Trial, Unit, recorded
 MERGE: Final = 6 * 3600.0
 """Seconds of quiet that end an episode."""
 MONTH: Final = 30.44
+_REPLAYED: Final = 3000
+"""Samples that are compared after a restart."""
 DELAYS: Final = {"leak": 48.0, "drift": 36.0, "icing": 6.0, "stuck": 2.0, "pump": 1.0,
                  "frozen": 0.25}  # fmt: skip
 NAMED: Final = {"stuck": 95.0, "spike": 95.0, "offset": 80.0, "drift": 70.0}
@@ -123,6 +126,20 @@ def tell(verdict: Verdict, day: float) -> str:
     return f"day {day:.1f}: " + " ".join(reasons)
 
 
+def replayed(signals: Sequence[Signal], saved: str, recording: Recording) -> bool:
+    """Return whether a detector that is saved and restored says the same as one that is not."""
+    one = Detector.from_json(signals, json.loads(saved))
+    other = Detector.from_json(signals, json.loads(saved))
+    for index, (moment, values) in enumerate(recording):
+        if index == _REPLAYED // 3:
+            other = Detector.from_json(signals, json.loads(json.dumps(other.to_json())))
+        if one.observe(moment, values) != other.observe(moment, values):
+            return False
+        if index >= _REPLAYED:
+            break
+    return True
+
+
 def live(
     detector: Detector, recording: Recording, life: Life, costs: list[int], begin: float
 ) -> None:
@@ -188,6 +205,7 @@ def study(
     outcomes = []
     for trial in trials:
         if trial.name is None:
+            life.equal = replayed(signals, saved, trial.samples)
             live(detector, trial.samples, life, costs, begin)
         else:
             restored = Detector.from_json(signals, json.loads(saved))
@@ -200,8 +218,6 @@ def study(
 
 def bound(count: int, months: float) -> float:
     """Return the 95 % upper bound of a Poisson rate of which ``count`` were seen."""
-    import math
-
     low, high = 0.0, 4.0 * count + 20.0
     for _ in range(80):
         mean = (low + high) / 2
