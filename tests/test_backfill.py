@@ -350,12 +350,14 @@ async def test_a_server_that_lost_everything_gets_the_journal_back(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
-def slow(delay: float) -> Any:
-    """Let every slice of the recorder take a while."""
+def slow(delay: float, read: list[float] | None = None) -> Any:
+    """Let every slice of the recorder take a while, and note where it begins."""
     original = RecorderSource._rows
 
     def rows(self: RecorderSource, *arguments: Any) -> Any:
         time.sleep(delay)
+        if read is not None:
+            read.append(arguments[1])
         return original(self, *arguments)
 
     return patch.object(RecorderSource, "_rows", rows)
@@ -400,11 +402,15 @@ async def test_a_restart_in_the_middle_goes_on(
     stored = hass_storage[f"{DOMAIN}.{entry.entry_id}.backfill"]["data"]
     assert stored["cursor"][1] > START * 1000
     before = len(events)
-    await set_up(hass, entry)
-    await settled(entry)
-    async with asyncio.timeout(20):
-        while events[-1].data["state"] != "done":
-            await asyncio.sleep(0.02)
+    read: list[float] = []
+    with slow(0, read):
+        await set_up(hass, entry)
+        await settled(entry)
+        async with asyncio.timeout(20):
+            while events[-1].data["state"] != "done":
+                await asyncio.sleep(0.02)
+    # The chunks that were done are not read again.
+    assert min(read) >= stored["cursor"][1] / 1000 - 1
     # What came by itself after the start is not sent once more.
     assert 28 * 288 >= events[-1].data["sent"] >= events[before].data["sent"] >= answer["sent"]
     assert len(await held(server, "outdoor_temperature")) == 28 * 288

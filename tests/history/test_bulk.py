@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import aiohttp
 from aiohttp import web
@@ -334,18 +335,45 @@ async def test_gaps_are_found_wherever_they_are(
     }
 
 
-async def test_old_samples_are_seen_where_a_question_found_none(
+async def test_many_batches_are_sent_before_the_first_is_counted(
     victoria_metrics: RealServer, session: aiohttp.ClientSession, thread: Thread
 ) -> None:
-    # VictoriaMetrics remembers that a selector matched nothing on a day.
     shipper = shipper_of(session, victoria_metrics.url)
-    bulk = bulk_of(shipper, thread, victoria_metrics)
-    day = 86_400_000 // POLL
-    for week in range(12):
-        some = [
-            column(range(week * 7 * day, week * 7 * day + 5 * day, day), f"value_{n}")
-            for n in range(50)
-        ]
-        assert len(await bulk.missing(some)) == 50
-        assert await deliver(bulk, Batch(some, "week", alone=True)) == [("week", 250, 0, 0)]
-        assert await bulk.missing(some) == []
+    bulk = bulk_of(shipper, thread, victoria_metrics, hold=1e3)
+    week, hour = 7 * 24 * 120, 120
+    batches = [
+        Batch(
+            [column(range(n * week, n * week + 9 * hour, hour), f"v_{m}") for m in range(100)],
+            str(n),
+            alone=True,
+        )
+        for n in range(30)
+    ]
+    done = await deliver(bulk, *batches)
+    assert done == [(str(n), 900, 0, 0) for n in range(30)]
+
+
+async def test_a_batch_waits_for_one_it_overlaps(
+    victoria_metrics: RealServer, session: aiohttp.ClientSession, thread: Thread
+) -> None:
+    bulk = bulk_of(shipper_of(session, victoria_metrics.url), thread, victoria_metrics, hold=1e3)
+    order: list[str] = []
+    put, confirm = bulk._put, bulk._confirm
+
+    async def watched_put(batch: Batch[str]) -> Any:
+        order.append(f"put {batch.tag}")
+        return await put(batch)
+
+    async def watched_confirm(held: Any) -> Any:
+        order.append(f"count {held.batch.tag}")
+        return await confirm(held)
+
+    with patch.object(bulk, "_put", watched_put), patch.object(bulk, "_confirm", watched_confirm):
+        await deliver(
+            bulk,
+            Batch([column(range(10))], "a"),
+            Batch([column(range(20, 30))], "b"),
+            Batch([column(range(5, 15))], "c"),
+            Batch([column(range(5, 15), "cop")], "d"),
+        )
+    assert order == ["put a", "put b", "count a", "put c", "put d", "count b", "count c", "count d"]
