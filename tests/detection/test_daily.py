@@ -44,7 +44,7 @@ def weeks() -> Daily:
 
 @pytest.mark.parametrize(
     ("name", "fault"),
-    [(TANK_LOSS, {"loss": 0.026}), (COP, {"cop": 2.3}), (HEAT_NEED, {"heat": 2.2})],
+    [(TANK_LOSS, {"loss": 0.026}), (COP, {"cop": 2.3}), (HEAT_NEED, {"heat": 3.2})],
 )
 def test_mild_change_shows_within_days(weeks: Daily, name: str, fault: dict[str, float]) -> None:
     found = live(weeks, 4, **fault)  # type: ignore[arg-type]

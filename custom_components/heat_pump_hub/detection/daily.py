@@ -18,7 +18,7 @@ _WARM: Final = 12.0
 """K above that which a tank must have to lose something that can be measured."""
 _BASE: Final = 15.0
 """°C outdoors at which a house needs no heat."""
-_COLD: Final = 4.0
+_COLD: Final = 6.0
 """K below that, on average, that a day must have to say something of the house."""
 _RUN: Final = 150.0
 """Minutes of heating at a temperature outdoors that make a day's COP."""
@@ -68,9 +68,9 @@ class Daily:
     def __init__(self) -> None:
         """Begin with nothing learned."""
         self.norms: dict[str, Norm] = {
-            TANK_LOSS: Norm(1, 5.0, 0.35, 0.15),
+            TANK_LOSS: Norm(1, 5.0, 0.5, 0.15, needed=12),
             DHW_ENERGY: Norm(1, 5.0, 0.6, 2.0, days=2, needed=14),
-            HEAT_NEED: Norm(1, 7.0, 0.8, 0.5, days=3, needed=14),
+            HEAT_NEED: Norm(1, 7.0, 1.5, 0.5, days=3, needed=14),
         }
         for index in range(len(BINS) + 1):
             self.norms[f"{COP}:{index}"] = Norm(-1, 6.0, 0.2, 0.3, days=2, needed=8)
