@@ -27,10 +27,10 @@ type Samples = dict[tuple[str, str], dict[int, float]]
 STATES = ["off", "heating", "dhw", "defrost", "cooling", "other"]
 
 
-def poll(index: int, start: int) -> Snapshot:
-    """Return the snapshot of one poll; every value differs from poll to poll."""
+def poll(index: int, start: int, step: int = 30_000) -> Snapshot:
+    """Return the snapshot of one poll; every value differs from poll to poll, times are in ms."""
     return Snapshot(
-        time=at(start + index * 30_000 + index % 7),
+        time=at(start + index * step + index % 7),
         values={
             "outdoor_temperature": -20.0 + index / 10,
             "circuit_a_flow_temperature": 30.0 + index / 10,
