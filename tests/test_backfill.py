@@ -21,6 +21,7 @@ from homeassistant.components.recorder.db_schema import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.recorder import session_scope
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
@@ -227,6 +228,85 @@ async def test_states_of_the_recorder_fill_what_lacks(
     again = await act(hass, start=moment(START - 60), end=moment(END), what="states")
     assert (again["sent"], again["skipped"]) == (0, 0)
     assert await held(server, "outdoor_temperature") == expected
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_companions_have_a_past_too(
+    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+) -> None:
+    power, pump, gone = "sensor.solar_1", "switch.pump", "sensor.gone"
+    hass.states.async_set(power, "1", {"unit_of_measurement": "kW"})
+    hass.states.async_set(pump, "on")
+    entry = make_entry(
+        data={"history_url": server.url},
+        options={"interval": 30, "companions": [power, pump, gone]},
+    )
+    await set_up(hass, entry)
+    await settled(entry)
+    await recorded(hass, record_states, power, [(START, "1.5"), (START + 60, "?")], "kW")
+    await recorded(hass, record_states, power, [(START + 90, "700")], "W")
+    await recorded(hass, record_states, power, [(START + 95, "700")], "V")
+    await recorded(hass, record_states, pump, [(START, "on"), (START + 80, "off")])
+    hours = [START // HOUR * HOUR + n * HOUR for n in range(3)]
+    rows = [{"start_ts": at, "mean": 2.0, "min": 1.0, "max": 3.0} for at in hours]
+    await recorded(hass, record_statistics, power, rows, "kW")
+
+    span = {"start": moment(START - HOUR), "end": moment(END)}
+    answer = await act(hass, **span, entity_id=[power, pump])
+    assert (answer["states"], answer["statistics"], answer["without_unit"]) == (4, 9, 1)
+    await server.flush()
+    stored = {
+        (one["metric"]["entity_id"], one["metric"].get("stat", "")): [
+            (at // 1000, value)
+            for at, value in zip(one["timestamps"], one["values"], strict=True)
+            if at < END * 1000
+        ]
+        for one in await server.export("heatpump_companion")
+    }
+    assert stored[power, ""] == [(START, 1500), (START + 90, 700)]
+    assert stored[pump, ""] == [(START, 1), (START + 80, 0)]
+    assert stored[power, "mean"] == [(at, 2000) for at in hours]
+    assert stored[power, "max"] == [(at, 3000) for at in hours]
+    again = await act(hass, **span)
+    assert again["sent"] == 0
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_companions_that_were_away_are_filled_by_themselves(
+    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+) -> None:
+    registered = er.async_get(hass).async_get_or_create(
+        "sensor",
+        "pv",
+        "1",
+        suggested_object_id="solar_1",
+        unit_of_measurement="kWh",
+        capabilities={"state_class": "total_increasing"},
+    )
+    past = NOW - 2 * DAY
+    await recorded(hass, record_states, registered.entity_id, [(past, "7")], "kWh")
+    entry = make_entry(
+        data={"history_url": server.url},
+        options={"interval": 30, "companions": [registered.entity_id]},
+    )
+    await set_up(hass, entry)
+    backfill = await settled(entry)
+    assert backfill.resumed["from_recorder"] == 1
+    await server.flush()
+    (found,) = await server.export("heatpump_companion")
+    assert (found["values"], found["metric"]["unit"]) == ([7], "kWh")
+    hour = {"start_ts": past // HOUR * HOUR, "state": 7.0, "sum": 7.0}
+    await recorded(hass, record_statistics, registered.entity_id, [hour], "kWh")
+    await act(
+        hass,
+        start=moment(START),
+        end=moment(END),
+        what="statistics",
+        entity_id=registered.entity_id,
+    )
+    await server.flush()
+    (counted,) = await server.export('heatpump_companion{stat!=""}')
+    assert (counted["values"], counted["metric"]["stat"]) == ([7], "max")
     await hass.config_entries.async_unload(entry.entry_id)
 
 

@@ -43,6 +43,7 @@ from custom_components.heat_pump_hub.drivers.driver import (
     WrongUnitError,
 )
 from custom_components.heat_pump_hub.flow import base, fields, history, nibe
+from custom_components.heat_pump_hub.history.companion_rules import FaultKind
 from custom_components.heat_pump_hub.history.victoriametrics import (
     AuthRejectedError,
     CertificateError,
@@ -94,6 +95,13 @@ OPTIONS = {
     "history_everything": False,
 }
 REPORTS = {"reports": False, "report_format": "csv", "report_days": 30}
+COMPANIONS = {
+    "companions": None,
+    "companion_rules": None,
+    "meter_power": None,
+    "meter_energy": None,
+    "meter_preferred": False,
+}
 
 
 class FakeHeatPump:
@@ -1189,7 +1197,7 @@ async def test_options(hass: HomeAssistant, setup_entry: AsyncMock) -> None:
     entry = idm_entry(hass)
     await hass.config_entries.async_setup(entry.entry_id)
     form = await hass.config_entries.options.async_init(entry.entry_id)
-    assert suggestions(form) == OPTIONS | REPORTS
+    assert suggestions(form) == OPTIONS | REPORTS | COMPANIONS
 
     chosen = {
         "interval": 10,
@@ -1219,6 +1227,53 @@ async def test_options_have_limits(hass: HomeAssistant, change: dict[str, int]) 
     form = await hass.config_entries.options.async_init(entry.entry_id)
     with pytest.raises(InvalidData):
         await hass.config_entries.options.async_configure(form["flow_id"], OPTIONS | change)
+
+
+async def test_companions_and_meter_are_kept_and_can_be_emptied(hass: HomeAssistant) -> None:
+    entry = idm_entry(hass)
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    entities = {"companions": ["sensor.pv", "switch.pump"], "companion_rules": "pump: group=pump"}
+    meter = {"meter_power": "sensor.meter", "meter_energy": "sensor.count", "meter_preferred": True}
+    both = {"companion_entities": entities, "electricity_meter": meter}
+    await hass.config_entries.options.async_configure(form["flow_id"], OPTIONS | both)
+    assert entry.options == OPTIONS | entities | meter
+
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    assert suggestions(form) == OPTIONS | REPORTS | entities | meter
+    # A page without these sections leaves them as they are.
+    await hass.config_entries.options.async_configure(form["flow_id"], OPTIONS)
+    assert entry.options == OPTIONS | entities | meter
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    empty = {"companion_entities": {}, "electricity_meter": {"meter_preferred": False}}
+    await hass.config_entries.options.async_configure(form["flow_id"], OPTIONS | empty)
+    assert entry.options == OPTIONS | {"meter_preferred": False}
+
+
+async def test_a_rule_that_is_none_is_told_by_its_line(hass: HomeAssistant) -> None:
+    entry = idm_entry(hass)
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    entities = {"companions": ["sensor.pv"], "companion_rules": "# mine\npump: model=x"}
+    form = await hass.config_entries.options.async_configure(
+        form["flow_id"], OPTIONS | {"interval": 77, "companion_entities": entities}
+    )
+    shows(form, "init", base="rules_reserved")
+    assert form["description_placeholders"] == {"line": "2", "text": "model"}
+    # What was typed is still there.
+    assert suggestions(form) == OPTIONS | REPORTS | COMPANIONS | {"interval": 77} | entities
+    assert entry.options == OPTIONS
+    entities["companion_rules"] = ""
+    await hass.config_entries.options.async_configure(
+        form["flow_id"], OPTIONS | {"companion_entities": entities}
+    )
+    assert entry.options == OPTIONS | entities
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_every_fault_of_a_rule_is_translated(hass: HomeAssistant, language: str) -> None:
+    texts = await async_get_translations(hass, language, "options", {DOMAIN}, config_flow=True)
+    prefix = f"component.{DOMAIN}.options.error."
+    found = {key.removeprefix(prefix) for key in texts if key.startswith(prefix)}
+    assert found == {f"rules_{kind}" for kind in FaultKind}
 
 
 async def test_only_the_demo_is_polled_every_second(hass: HomeAssistant) -> None:

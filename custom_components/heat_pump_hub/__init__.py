@@ -27,6 +27,7 @@ from .anomaly import ISSUE_RIVER_MISSING, AnomalyWatch
 from .archive import Archive, async_open_archive
 from .backfill import STORE as BACKFILL_STORE, Backfill
 from .backfill_work import KIND as BACKFILL, Past
+from .companions import Companions, async_follow_renames
 from .const import (
     CONF_ALLOW_CONTROL,
     CONF_COOLDOWN,
@@ -58,6 +59,7 @@ from .history.journal import Journal
 from .journals import async_close_journal, async_open_journal, async_remove_journal, async_tell
 from .legacy_import import KIND as IMPORT, Legacy
 from .map_files import async_forget_map, async_set_up_map
+from .meter import Meter
 from .reports import Reports
 from .warm_recorder import RecorderPast
 from .warm_sources import ServerPast
@@ -92,6 +94,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool:
         data.journal.keys = keys = _archived_keys(hass, entry)
         if data.archive is not None:
             await data.archive.async_begin(keys)
+        data.companions.start(keys)
         data.teardown = stack.pop_all()
     data.coordinator.start()
     if data.backfill is not None:
@@ -154,6 +157,7 @@ async def _async_assemble(
     # a table of 1,300 points takes its time
     driver = await hass.async_add_executor_job(kind.create, address, layout, learned)
     stack.push_async_callback(driver.close)
+    driver = Meter(hass, entry.options).on(driver)
     driver.expect(entry.data.get(CONF_FINGERPRINT, {}))
     keeper = _MapKeeper(driver, map_store, learned)
     stack.push_async_callback(keeper.async_save)
@@ -173,16 +177,20 @@ async def _async_assemble(
 
     journal = await async_open_journal(hass, entry, identity, executor)
     stack.push_async_callback(async_close_journal, hass, entry, journal)
-    coordinator.consumers.append(journal.take)
     reports = Reports(hass, entry, identity, driver.points, journal, executor)
     stack.push_async_callback(reports.async_close)
-    archive = async_open_archive(hass, entry, driver, identity, journal.outbox)
+    points = dict(driver.points)
+    archive = async_open_archive(hass, entry, points, identity, journal.outbox)
     backfill = None
     if archive is not None:
         stack.push_async_callback(archive.async_close)
-        coordinator.consumers.append(archive.take)
         backfill = _backfill(hass, entry, journal, archive, identity, coordinator.interval)
         stack.push_async_callback(backfill.async_close)
+    companions = Companions(hass, entry, points, journal, archive)
+    stack.push_async_callback(companions.async_close)
+    coordinator.consumers += [companions.record, companions.send]
+    coordinator.on_missed.append(companions.missed)
+    entry.async_on_unload(async_follow_renames(hass, entry))
     watched = {
         key: point for key, point in driver.points.items() if point.enabled or is_canonical(point)
     }
@@ -211,6 +219,7 @@ async def _async_assemble(
         archive=archive,
         backfill=backfill,
         reports=reports,
+        companions=companions,
         devices=async_register_devices(
             hass, entry, identity, (point.part for point in driver.points.values())
         ),

@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import Task
-from collections.abc import Container, Set as AbstractSet
+from collections.abc import Container, Mapping, Sequence, Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -26,8 +26,8 @@ from .const import (
     HISTORY_NAMES_FORERUNNER,
     LOGGER,
 )
-from .drivers.driver import Driver
-from .drivers.points import Snapshot
+from .drivers.points import Point, Snapshot
+from .history.companion_series import with_companions
 from .history.feed import Feed
 from .history.forerunner import forerunner
 from .history.outbox import Outbox
@@ -105,9 +105,9 @@ class Archive:
         return self._writer.shipper.stats
 
     @callback
-    def take(self, snapshot: Snapshot) -> None:
-        """Send a snapshot, as soon as the server takes it."""
-        self._feed.take(snapshot)
+    def take(self, snapshot: Snapshot, before: Sequence[Snapshot] = ()) -> None:
+        """Send a snapshot, as soon as the server takes it; ``before``: what came since the last."""
+        self._feed.take(snapshot, before)
 
     async def async_close(self) -> None:
         """Leave the writer, which flushes what it has; what is left stays in the journal."""
@@ -133,9 +133,16 @@ class Archive:
 
 @callback
 def async_open_archive(
-    hass: HomeAssistant, entry: ConfigEntry, driver: Driver, identity: str, outbox: Outbox
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    points: Mapping[str, Point],
+    identity: str,
+    outbox: Outbox,
 ) -> Archive | None:
-    """Return the archive of a heat pump; ``None`` if its owner wants none."""
+    """Return the archive of a heat pump; ``None`` if its owner wants none.
+
+    More may come to ``points`` later.
+    """
     if not (url := entry.data.get(CONF_HISTORY_URL)):
         return None
     username = entry.data.get(CONF_HISTORY_USERNAME) or None
@@ -188,11 +195,11 @@ def async_open_archive(
         else canonical
     )
     encoder = Encoder(
-        driver.points,
+        points,
         heatpump_id=identity,
         manufacturer=entry.data.get(CONF_MANUFACTURER, ""),
         model=entry.data.get(CONF_MODEL, ""),
-        naming=naming,
+        naming=with_companions(naming),
     )
     feed = Feed(encoder, outbox, writer.shipper)
     return Archive(hass, entry, key, writer, feed, outbox)

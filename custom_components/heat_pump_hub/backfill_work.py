@@ -15,6 +15,7 @@ from .const import CONF_JOURNAL_DAYS, SETTINGS_INTERVAL
 from .drivers.points import Point, Tier
 from .history.ask import HOUR, Span, gaps
 from .history.bulk import Batch, Column
+from .history.companion_series import CompanionPoint
 from .history.journal import DAYS
 from .history.replay import Replay
 from .recorder_source import RecorderSource, Source, is_there
@@ -44,6 +45,12 @@ def async_sources(
             keys.add(key)
             series, metric = archive.encoder.metric(key)
             found[entity.entity_id] = Source(entity.entity_id, points[key], series, metric)
+    for point in points.values():
+        if isinstance(point, CompanionPoint):
+            # Of an entity that changed its unit the last one counts.
+            found[point.entity_id] = Source(
+                point.entity_id, point, *archive.encoder.metric(point.key)
+            )
     return found
 
 

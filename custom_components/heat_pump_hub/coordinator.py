@@ -19,6 +19,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from .anomaly import AnomalyWatch
 from .archive import Archive
 from .backfill import Backfill
+from .companions import Companions
 from .const import DOMAIN, LOGGER, SETTINGS_AFTER_WRITE, SETTINGS_INTERVAL
 from .control import WriteGuard
 from .drivers.driver import (
@@ -78,6 +79,7 @@ class HubData:
     backfill: Backfill | None
     """``None`` without a history server, as is :attr:`archive`."""
     reports: Reports
+    companions: Companions
     devices: Mapping[Part, DeviceInfo | ChildDeviceInfo]
     teardown: AsyncExitStack = field(default_factory=AsyncExitStack)
     """Takes everything apart in the reverse order of its making."""
@@ -113,6 +115,8 @@ class HeatPumpCoordinator(DataUpdateCoordinator[Snapshot]):
         """By key: what its entity shows. One look-up an entity and poll is all there is."""
         self.consumers: list[Callable[[Snapshot], None]] = []
         """Called with every snapshot, after the entities."""
+        self.on_missed: list[Callable[[], None]] = []
+        """Called when a poll read nothing."""
         self._kept = {
             tier: frozenset(key for key, point in driver.points.items() if point.tier is not tier)
             for tier in Tier
@@ -304,6 +308,9 @@ class HeatPumpCoordinator(DataUpdateCoordinator[Snapshot]):
                 await self._async_refresh(scheduled=True)
             finally:
                 self._tiers = None
+            if not self.last_update_success:
+                for missed in self.on_missed:
+                    missed()
 
     def _cancel_settings_timer(self) -> None:
         if self._unsub_settings is not None:

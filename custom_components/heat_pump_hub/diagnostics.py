@@ -77,6 +77,7 @@ async def async_get_config_entry_diagnostics(
                 "dropped": data.journal.outbox.dropped,
                 "parked": data.journal.outbox.parked,
             },
+            "companions": data.companions.report(),
             "detector": {
                 "missing": data.anomaly.missing,
                 "skipped": data.anomaly.skipped,

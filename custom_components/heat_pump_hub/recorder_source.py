@@ -7,7 +7,7 @@ their number, flags as 0 and 1.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched, groupby
 import json
@@ -26,7 +26,9 @@ from .drivers.points import Kind, Point, Quantity
 from .entity import DEVICE_CLASSES
 from .history.ask import HOUR, Gap, Labels, Span, labels_of
 from .history.bulk import PAUSE, Column
+from .history.companion_series import CompanionPoint
 from .history.series import Series
+from .units import Converter, normal, same as _same
 
 ROWS: Final = 4_000
 """Rows of a slice, about; reading them takes some milliseconds, in which others get their turn."""
@@ -56,7 +58,6 @@ type _Row = tuple[int, float, str | None, int | None]
 """Number of the entity, time (s since 1970), state, and number of its attributes."""
 type Filled[K] = dict[K, tuple[array[int], array[float]]]
 """Times (ms) and values. Arrays: a list would take four times the memory, and long to be freed."""
-type Converter = Callable[[float], float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +88,9 @@ def converter(point: Point, unit: str | None) -> Converter | None:
     """Return what turns a number in a unit into the point's; ``None``: nothing does."""
     if unit == point.unit:
         return _same
+    if isinstance(point, CompanionPoint):
+        own, convert = normal(unit)
+        return convert if own == point.unit else None
     kind = UNIT_CONVERTERS.get(DEVICE_CLASSES.get(point.quantity))
     if kind is None or unit is None:
         return None
@@ -94,10 +98,6 @@ def converter(point: Point, unit: str | None) -> Converter | None:
         return kind.converter_factory(unit, point.unit)
     except HomeAssistantError:
         return None
-
-
-def _same(number: float) -> float:
-    return number
 
 
 class RecorderSource:

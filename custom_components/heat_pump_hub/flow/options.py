@@ -4,11 +4,20 @@ from typing import Any, Final
 
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
 from homeassistant.data_entry_flow import section
-from homeassistant.helpers.selector import BooleanSelector
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    EntitySelector,
+    EntitySelectorConfig,
+    TextSelector,
+    TextSelectorConfig,
+)
 import probatio as vol
 
+from ..companions import NUMBERED, SWITCHED
 from ..const import (
     CONF_ALLOW_CONTROL,
+    CONF_COMPANION_RULES,
+    CONF_COMPANIONS,
     CONF_COOLDOWN,
     CONF_DEMO,
     CONF_FAMILY,
@@ -16,6 +25,9 @@ from ..const import (
     CONF_HISTORY_NAMES,
     CONF_INTERVAL,
     CONF_JOURNAL_DAYS,
+    CONF_METER_ENERGY,
+    CONF_METER_POWER,
+    CONF_METER_PREFERRED,
     CONF_REPORT_DAYS,
     CONF_REPORT_FORMAT,
     CONF_REPORTS,
@@ -23,12 +35,35 @@ from ..const import (
     DEMO_INTERVAL_RANGE,
     INTERVAL_RANGE,
 )
+from ..history.companion_rules import RulesError, parse_rules
 from ..history.journal import DAYS, DAYS_RANGE
 from ..history.report_files import Format
 from ..reports import REPORT_DAYS, REPORT_DAYS_RANGE
-from .fields import FORERUNNER_FAMILIES, HISTORY_NAMES, box, choice
+from .fields import BASE, FORERUNNER_FAMILIES, HISTORY_NAMES, box, choice
 
 SECTION_REPORTS: Final = "daily_reports"
+SECTION_COMPANIONS: Final = "companion_entities"
+SECTION_METER: Final = "electricity_meter"
+
+COMPANIONS: Final = vol.Schema(
+    {
+        vol.Optional(CONF_COMPANIONS): EntitySelector(
+            EntitySelectorConfig(multiple=True, domain=[*NUMBERED, *SWITCHED])
+        ),
+        vol.Optional(CONF_COMPANION_RULES): TextSelector(TextSelectorConfig(multiline=True)),
+    }
+)
+METER: Final = vol.Schema(
+    {
+        vol.Optional(CONF_METER_POWER): EntitySelector(
+            EntitySelectorConfig(domain="sensor", device_class="power")
+        ),
+        vol.Optional(CONF_METER_ENERGY): EntitySelector(
+            EntitySelectorConfig(domain="sensor", device_class="energy")
+        ),
+        vol.Required(CONF_METER_PREFERRED, default=False): BooleanSelector(),
+    }
+)
 
 
 class HeatPumpHubOptionsFlow(OptionsFlowWithReload):
@@ -36,11 +71,29 @@ class HeatPumpHubOptionsFlow(OptionsFlowWithReload):
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show all options on one page."""
+        entry = self.config_entry
+        options = dict(entry.options)
+        errors: dict[str, str] = {}
+        placeholders: dict[str, str] = {}
         if user_input is not None:
             chosen = dict(user_input)
             chosen |= chosen.pop(SECTION_REPORTS, {})
-            return self.async_create_entry(data={**self.config_entry.options, **chosen})
-        entry = self.config_entry
+            for name, own in ((SECTION_COMPANIONS, COMPANIONS), (SECTION_METER, METER)):
+                if (given := chosen.pop(name, None)) is not None:
+                    # What an owner has emptied is not sent.
+                    options = {
+                        key: value for key, value in options.items() if key not in own.schema
+                    }
+                    chosen |= given
+            options |= chosen
+            try:
+                parse_rules(options.get(CONF_COMPANION_RULES, ""))
+            except RulesError as err:
+                fault = err.lines[0]
+                errors = {BASE: f"rules_{fault.kind}"}
+                placeholders = {"line": str(fault.line), "text": fault.text}
+            else:
+                return self.async_create_entry(data=options)
         interval = DEMO_INTERVAL_RANGE if CONF_DEMO in entry.data else INTERVAL_RANGE
         schema: dict[vol.Marker, Any] = {
             vol.Required(CONF_INTERVAL): box(*interval, "s"),
@@ -59,11 +112,19 @@ class HeatPumpHubOptionsFlow(OptionsFlowWithReload):
             vol.Required(CONF_REPORT_DAYS, default=REPORT_DAYS): box(*REPORT_DAYS_RANGE, "d"),
         }
         schema[vol.Optional(SECTION_REPORTS)] = section(
-            vol.Schema(reports), {"collapsed": not entry.options.get(CONF_REPORTS)}
+            vol.Schema(reports), {"collapsed": not options.get(CONF_REPORTS)}
         )
+        schema[vol.Optional(SECTION_COMPANIONS)] = section(
+            COMPANIONS, {"collapsed": not options.get(CONF_COMPANIONS) and not errors}
+        )
+        named = options.get(CONF_METER_POWER) or options.get(CONF_METER_ENERGY)
+        schema[vol.Optional(SECTION_METER)] = section(METER, {"collapsed": not named})
+        sections = (SECTION_REPORTS, SECTION_COMPANIONS, SECTION_METER)
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(
-                vol.Schema(schema), {**entry.options, SECTION_REPORTS: entry.options}
+                vol.Schema(schema), options | dict.fromkeys(sections, options)
             ),
+            errors=errors,
+            description_placeholders=placeholders,
         )

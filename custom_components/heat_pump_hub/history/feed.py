@@ -1,6 +1,6 @@
 """From a heat pump's polls to its outbox: one frame a poll, or joined while there is time."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from typing import Final
 
 from ..drivers.points import Snapshot
@@ -25,19 +25,26 @@ class Feed:
         self._outbox = outbox
         self._shipper = shipper
         self._joining: list[Snapshot] = []
+        self._polls = 0
         outbox.draw = self._draw
 
     def prepare(self, keys: Iterable[str] | None) -> None:
         """Get ready for the first poll of these points; for a thread, before :meth:`take`."""
         self.encoder.prepare(keys)
 
-    def take(self, snapshot: Snapshot) -> None:
-        """Send a snapshot, as soon as the server takes it."""
-        self._joining.append(snapshot)
+    def take(self, snapshot: Snapshot, before: Sequence[Snapshot] = ()) -> None:
+        """Send a snapshot, as soon as the server takes it.
+
+        ``before`` was sampled between the last one and this one, oldest first.
+        """
+        self._joining += [*before, snapshot]
+        self._polls += 1
         span = (snapshot.time - self._joining[0].time).total_seconds()
-        joining = len(self._joining) < JOINED_POLLS and span < JOINED_SECONDS
+        joining = self._polls < JOINED_POLLS and span < JOINED_SECONDS
         if self._shipper.away and joining:
-            self._outbox.joining += self.encoder.count(snapshot, self.keys)
+            self._outbox.joining += sum(
+                self.encoder.count(one, self.keys) for one in (*before, snapshot)
+            )
         else:
             self._draw()
 
@@ -45,7 +52,11 @@ class Feed:
         if not self._joining:
             return False
         joined, self._joining = self._joining, []
+        # A poll alone is encoded in half the time.
+        groups = [joined[:-1], joined[-1:]] if self._polls == 1 else [joined]
+        self._polls = 0
         self._outbox.joining = 0
-        for frame in self.encoder.encode(joined, self.keys, self._shipper.coding):
-            self._outbox.put(frame)
+        for group in filter(None, groups):
+            for frame in self.encoder.encode(group, self.keys, self._shipper.coding):
+                self._outbox.put(frame)
         return True
