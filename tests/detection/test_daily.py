@@ -47,7 +47,7 @@ def weeks() -> Daily:
     [(TANK_LOSS, {"loss": 0.026}), (COP, {"cop": 2.3}), (HEAT_NEED, {"heat": 3.2})],
 )
 def test_mild_change_shows_within_days(weeks: Daily, name: str, fault: dict[str, float]) -> None:
-    found = live(weeks, 4, **fault)  # type: ignore[arg-type]
+    found = live(weeks, 5, **fault)  # type: ignore[arg-type]
     ratios = [day.ratio for day in found if day.name == name]
     assert ratios[0] < 1
     assert max(ratios) >= 1

@@ -68,7 +68,7 @@ class Daily:
     def __init__(self) -> None:
         """Begin with nothing learned."""
         self.norms: dict[str, Norm] = {
-            TANK_LOSS: Norm(1, 5.0, 0.5, 0.15, needed=12),
+            TANK_LOSS: Norm(1, 5.0, 0.7, 0.15, days=3, needed=12),
             DHW_ENERGY: Norm(1, 5.0, 0.6, 2.0, days=2, needed=14),
             HEAT_NEED: Norm(1, 7.0, 1.5, 0.5, days=3, needed=14),
         }
@@ -83,7 +83,7 @@ class Daily:
     def _clear(self) -> None:
         self.day = self.outdoor = self.seen = 0.0
         self.rates: list[float] = []
-        self.heat = self.charge = 0.0
+        self.heat = self.charge = self.charged = 0.0
         self.runs = [[0.0, 0.0, 0.0] for _ in range(len(BINS) + 1)]
         """Minutes, kWh given and taken, by outdoor temperature."""
 
@@ -120,6 +120,8 @@ class Daily:
                     run[1] += energy
                     run[2] += power * minutes / 60_000.0
         warm = _number(values, "dhw_temperature")
+        if mode == DHW:
+            self.charged += minutes
         if mode == DHW or mode is None:
             self.slot = []
         elif warm is not None:
@@ -144,10 +146,10 @@ class Daily:
 
     def _judge(self, *, has_heat: bool, learning: bool, explained: bool) -> list[Day]:
         found: list[Day] = []
-        if len(self.rates) >= 6 and not explained:
-            # At rest, of the night, and not of one slot alone: a sensor knows tenths.
-            calm = sorted(self.rates)[:3]
-            self._take(found, TANK_LOSS, max(0.0, sum(calm) / 3), learning=learning)
+        if len(self.rates) >= 6 and self.charged and not explained:
+            # A tank that is not charged any more cools by its own cold half. At rest, of the night, and not of one slot alone: a sensor knows tenths.
+            calm = sorted(self.rates)[:2]
+            self._take(found, TANK_LOSS, max(0.0, sum(calm) / 2), learning=learning)
         if has_heat and self.charge > 0.0 and not explained:
             self.water = [*self.water[-3:], self.charge]
             if len(self.water) == 4:
@@ -169,7 +171,14 @@ class Daily:
         """Return what :meth:`restore` needs."""
         return {
             "norms": {name: norm.to_json() for name, norm in self.norms.items()},
-            "numbers": [self.day, self.outdoor, self.seen, self.heat, self.charge],
+            "numbers": [
+                self.day,
+                self.outdoor,
+                self.seen,
+                self.heat,
+                self.charge,
+                self.charged,
+            ],
             "rates": list(self.rates),
             "runs": [number for run in self.runs for number in run],
             "slot": list(self.slot),
@@ -183,10 +192,10 @@ class Daily:
             raise state.DamagedError("norms")
         for name, norm in self.norms.items():
             norm.restore(norms.get(name))
-        numbers = state.numbers(part, "numbers", (5,))
+        numbers = state.numbers(part, "numbers", (6,))
         runs = state.numbers(part, "runs", (3 * len(self.runs),))
         self.rates = state.numbers(part, "rates", tuple(range(100)))
         self.slot = state.numbers(part, "slot", (0, 3))
         self.water = state.numbers(part, "water", tuple(range(5)))
-        self.day, self.outdoor, self.seen, self.heat, self.charge = numbers
+        self.day, self.outdoor, self.seen, self.heat, self.charge, self.charged = numbers
         self.runs = [runs[index : index + 3] for index in range(0, len(runs), 3)]
