@@ -147,7 +147,9 @@ def check_dependencies(repository: Repository) -> Problems:
         return
     declared = {*manifest.get("dependencies", ()), *manifest.get("after_dependencies", ())}
     for path, tree in repository.sources():
-        for component in sorted(set(_imported_components(tree)) - declared - UNDECLARED_IMPORTS):
+        # a platform is loaded by the component whose name it has
+        allowed = declared | UNDECLARED_IMPORTS | {Path(path).stem}
+        for component in sorted(set(_imported_components(tree)) - allowed):
             yield f"{path}: imports {component}, which the manifest does not declare"
 
 

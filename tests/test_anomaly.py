@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 import threading
 from typing import Any
 from unittest.mock import patch
@@ -19,66 +19,11 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from custom_components.heat_pump_hub import anomaly
 from custom_components.heat_pump_hub.anomaly import AnomalyWatch
 from custom_components.heat_pump_hub.const import DOMAIN
-from custom_components.heat_pump_hub.detection import Reason, Verdict
 from custom_components.heat_pump_hub.drivers.driver import LinkLostError
 from custom_components.heat_pump_hub.drivers.points import Point
 
+from .fake_detector import QUIET, STUCK, FakeDetector, pass_time
 from .fakes import FakeFamily, entity_id, families, make_entry, set_up, state
-
-QUIET = Verdict(alarm=False, score=0.02, state="learning", progress=0.256)
-STUCK = Verdict(
-    alarm=True,
-    score=0.9,
-    state="alarm",
-    progress=1.0,
-    reasons=(
-        Reason(
-            monitor="flatline",
-            signals=("outdoor_temperature",),
-            suspect="outdoor_temperature",
-            observed=300.0,
-            expected=20.0,
-            tolerance=180.0,
-            since=datetime(2026, 11, 20, 6, tzinfo=UTC),
-        ),
-    ),
-)
-
-
-class FakeDetector:
-    """Answers what a test prepared, and remembers what it saw, and in which thread."""
-
-    def __init__(self) -> None:
-        self.verdict = QUIET
-        self.seen: list[tuple[datetime, Mapping[str, Any]]] = []
-        self.threads: set[str] = set()
-        self.error: Exception | None = None
-        self.gate = threading.Event()
-        self.gate.set()
-        self.points: list[Point] = []
-        self.restored: Mapping[str, Any] | None = None
-        self.seen_until: datetime | None = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
-        """It has seen everything: what it learns of the past is tested elsewhere."""
-
-    def load(
-        self, points: Iterable[Point], saved: Mapping[str, Any] | None
-    ) -> tuple[FakeDetector, Verdict]:
-        self.threads.add(threading.current_thread().name)
-        self.points = list(points)
-        self.restored = saved
-        if self.error is not None:
-            raise self.error
-        return self, self.verdict
-
-    def observe(self, time: datetime, values: Mapping[str, Any]) -> Verdict:
-        self.gate.wait(10)
-        self.threads.add(threading.current_thread().name)
-        self.seen.append((time, values))
-        return self.verdict
-
-    def to_json(self) -> dict[str, Any]:
-        self.threads.add(threading.current_thread().name)
-        return {"seen": len(self.seen)}
 
 
 @pytest.fixture
@@ -108,12 +53,6 @@ async def entry(
     entry = make_entry()
     await set_up(hass, entry)
     return entry
-
-
-async def pass_time(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
-    freezer.tick(seconds)
-    async_fire_time_changed(hass)
-    await hass.async_block_till_done(wait_background_tasks=True)
 
 
 def watch(entry: MockConfigEntry) -> AnomalyWatch:

@@ -155,7 +155,7 @@ async def test_every_quantity_makes_an_entity_without_a_warning(
     await set_up(hass, make_entry())
 
     states = hass.states.async_all()
-    assert len(states) == len(fake.points) + 3
+    assert len(states) == len(fake.points) + 8
     assert {
         s.state for s in states if "anomaly" not in s.entity_id and "learning" not in s.entity_id
     } == {

@@ -68,7 +68,7 @@ async def test_every_point_makes_an_entity_without_a_complaint(
     registry = er.async_get(hass)
     entities = er.async_entries_for_config_entry(registry, entry.entry_id)
     fed = sum(entity.is_fed_measurement(point) for point in points.values())
-    assert len(entities) == len(points) + fed + 3
+    assert len(entities) == len(points) + fed + 8
     names = [(entity.device_id, entity.domain, entity.original_name) for entity in entities]
     assert all(name for _, _, name in names)
     assert len(set(names)) == len(names)

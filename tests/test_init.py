@@ -168,7 +168,7 @@ async def test_every_load_asks_the_same(hass: HomeAssistant, fake: FakeFamily) -
     assert [driver.reads for driver in fake.drivers] == [[frozenset(Tier)]] * 3
     assert [driver.closed for driver in fake.drivers] == [True, True, False]
     assert len(er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)) == (
-        len(POINTS) + 3
+        len(POINTS) + 8
     )
 
 

@@ -24,6 +24,8 @@ from homeassistant.util import dt as dt_util
 
 from .actions import async_register_actions
 from .anomaly import ISSUE_RIVER_MISSING, AnomalyWatch
+from .anomaly_episodes import Episodes, issue_of
+from .anomaly_texts import AnomalyTexts
 from .archive import Archive, async_open_archive
 from .backfill import STORE as BACKFILL_STORE, Backfill
 from .backfill_work import KIND as BACKFILL, Past
@@ -70,7 +72,7 @@ if TYPE_CHECKING:
     from .simulator.demo import DemoHeatPump
 
 CONFIG_SCHEMA: Final = cv.config_entry_only_config_schema(DOMAIN)
-STORES: Final = ("detector", "map", BACKFILL_STORE)
+STORES: Final = ("detector", "episode", "map", BACKFILL_STORE)
 SAFE_TIMEOUT: Final = 10.0
 """Seconds an unload or a stop waits until cyclic inputs are made safe."""
 
@@ -111,6 +113,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool
     if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
         return False
     async_tell(hass, entry, ISSUE_DIFFERENT_MACHINE, None)
+    ir.async_delete_issue(hass, DOMAIN, issue_of(entry))
     await entry.runtime_data.teardown.aclose()
     return True
 
@@ -203,11 +206,21 @@ async def _async_assemble(
         _warm_start(hass, entry, journal, archive, identity, watched),
     )
     stack.push_async_callback(anomaly.async_close)
+    episodes = Episodes(
+        hass,
+        entry,
+        identity,
+        anomaly,
+        AnomalyTexts(hass, identity, driver.points),
+        _store(hass, entry, "episode"),
+    )
+    stack.push_async_callback(episodes.async_close)
     coordinator.consumers += [anomaly.take, partial(keeper.take, hass, entry)]
     # Last in, first out: no poll begins while the rest is taken apart.
     stack.push_async_callback(coordinator.async_shutdown)
 
     await coordinator.async_config_entry_first_refresh()
+    await episodes.async_open()
     feeding.start()
     return HubData(
         identity=identity,
@@ -215,6 +228,7 @@ async def _async_assemble(
         coordinator=coordinator,
         guard=guard,
         anomaly=anomaly,
+        episodes=episodes,
         journal=journal,
         archive=archive,
         backfill=backfill,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -17,13 +18,14 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
 from .drivers.points import Point, Snapshot, Tier
 from .warm_start import WarmStart, learn
 
 if TYPE_CHECKING:
-    from .detection import Detector, Verdict
+    from .detection import Detector, Event, Feedback, Verdict
 
 ISSUE_RIVER_MISSING: Final = "river_missing"
 LOAD_DELAY: Final = 2.0
@@ -68,6 +70,7 @@ class AnomalyWatch:
         self._loading: asyncio.Task[None] | None = None
         self._listeners: list[CALLBACK_TYPE] = []
         self._unsubscribe: list[CALLBACK_TYPE] = []
+        self._notes: list[tuple[Event, datetime]] = []
         self._waiting = 0
         self._closed = False
         self.verdict: Verdict | None = None
@@ -95,6 +98,27 @@ class AnomalyWatch:
         """Call a listener when the verdict, or whether there can be one, has changed."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a detector that can be told something."""
+        return self._detector is not None
+
+    @callback
+    def note(self, event: Event, time: datetime) -> None:
+        """Tell the detector of an event that explains what it may see; ``time`` is aware."""
+        if self._detector is None:
+            self._notes.append((event, time))
+        else:
+            self._in_background(self._in_thread(self._detector.note, time, event), "note")
+
+    async def async_feedback(self, feedback: Feedback) -> None:
+        """Give the detector its owner's answer; without a detector, do nothing."""
+        await self._async_tell(partial(_answer, feedback=feedback))
+
+    async def async_pause(self, paused: bool) -> None:
+        """Let the detector neither learn nor judge for a while; without one, do nothing."""
+        await self._async_tell(partial(_pause, paused=paused))
 
     @callback
     def take(self, snapshot: Snapshot) -> None:
@@ -145,9 +169,14 @@ class AnomalyWatch:
             return
         if self._closed:
             return
+        if saved is None:
+            # Before it learns from the past: two weeks of that are as good as two weeks to come.
+            await self._in_thread(detector.note, dt_util.utcnow(), "commissioning")
         if self._warm_start is not None:
             verdict = await self._async_learn(self._warm_start, detector)
         self._detector = detector
+        while self._notes:
+            self.note(*self._notes.pop(0))
         self._conclude(verdict)
         self._unsubscribe.append(
             async_track_time_interval(self._hass, self._save_now, SAVE_INTERVAL)
@@ -193,6 +222,12 @@ class AnomalyWatch:
             self._waiting -= 1
         self._conclude(verdict)
 
+    async def _async_tell(self, tell: Callable[[Detector], Verdict]) -> None:
+        if self._detector is not None:
+            self._conclude(await self._in_thread(tell, self._detector))
+            # What an owner has said is not forgotten in a crash.
+            await self._async_save()
+
     async def _async_save(self) -> None:
         if (detector := self._detector or self._learner) is not None:
             state = await self._in_thread(detector.to_json)
@@ -237,3 +272,13 @@ def _load_detector(
     signals = [Signal(key=point.key, kind=point.kind, unit=point.unit) for point in points]
     detector = Detector(signals) if saved is None else Detector.from_json(signals, saved)
     return detector, detector.verdict
+
+
+def _answer(detector: Detector, feedback: Feedback) -> Verdict:
+    detector.feedback(feedback)
+    return detector.verdict
+
+
+def _pause(detector: Detector, paused: bool) -> Verdict:
+    detector.paused = paused
+    return detector.verdict

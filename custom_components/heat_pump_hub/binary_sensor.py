@@ -62,10 +62,11 @@ class AnomalyBinarySensor(AnomalyEntity, BinarySensorEntity):
     """Whether the heat pump, or one of its sensors, behaves unlike itself."""
 
     _attr_device_class = BinarySensorDeviceClass.PROBLEM
-    _unrecorded_attributes = frozenset({"reasons"})
+    _unrecorded_attributes = frozenset({"explanation", "reasons"})
 
     def __init__(self, data: HubData) -> None:
         """Name the entity after its purpose."""
+        self._texts = data.episodes.texts
         super().__init__(data, "anomaly")
 
     @override
@@ -77,6 +78,7 @@ class AnomalyBinarySensor(AnomalyEntity, BinarySensorEntity):
         self._attr_is_on = verdict.alarm
         self._attr_extra_state_attributes = attributes = {
             "learning_state": verdict.state,
+            "explanation": self._texts.explanation(verdict.reasons),
             "reasons": [_reason(reason) for reason in verdict.reasons],
         }
         return verdict.alarm, attributes

@@ -17,6 +17,7 @@ from homeassistant.helpers.event import async_call_later, async_track_time_inter
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .anomaly import AnomalyWatch
+from .anomaly_episodes import Episodes
 from .archive import Archive
 from .backfill import Backfill
 from .companions import Companions
@@ -74,6 +75,7 @@ class HubData:
     coordinator: HeatPumpCoordinator
     guard: WriteGuard
     anomaly: AnomalyWatch
+    episodes: Episodes
     journal: Journal
     archive: Archive | None
     backfill: Backfill | None

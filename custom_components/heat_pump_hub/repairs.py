@@ -1,6 +1,6 @@
-"""Repairs that an owner makes: the button leads to the page where that is done."""
+"""Repairs that an owner makes: *Reconfigure* of a heat pump, and the answer to an anomaly."""
 
-from typing import override
+from typing import TYPE_CHECKING, override
 
 from homeassistant.components.repairs import (
     ConfirmRepairFlow,
@@ -8,10 +8,15 @@ from homeassistant.components.repairs import (
     RepairsFlow,
     RepairsFlowResult,
 )
-from homeassistant.config_entries import SOURCE_RECONFIGURE
+from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState
 from homeassistant.core import HomeAssistant
 
+from .anomaly_episodes import ISSUE_ANOMALY, Episodes
 from .const import DOMAIN
+
+if TYPE_CHECKING:
+    from .coordinator import HubConfigEntry
+    from .detection import Feedback
 
 
 class ReconfigureRepair(ConfirmRepairFlow):
@@ -36,8 +41,54 @@ class ReconfigureRepair(ConfirmRepairFlow):
         )
 
 
+class AnomalyRepair(RepairsFlow):
+    """Says what is unusual, and takes one of three answers."""
+
+    async def async_step_init(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Offer the answers."""
+        if (episodes := self._episodes()) is None:
+            return self.async_abort(reason="not_loaded")
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=["normal", "fixed", "confirmed"],
+            description_placeholders=episodes.placeholders(),
+        )
+
+    async def async_step_normal(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Let the heat pump behave so."""
+        return await self._async_answer("normal")
+
+    async def async_step_fixed(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Take note that the cause has been removed."""
+        return await self._async_answer("fixed")
+
+    async def async_step_confirmed(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Take note that it is a fault."""
+        return await self._async_answer("confirmed")
+
+    async def _async_answer(self, answer: Feedback) -> RepairsFlowResult:
+        if (episodes := self._episodes()) is None:
+            return self.async_abort(reason="not_loaded")
+        await episodes.async_answer(answer)
+        return self.async_create_entry(data={})
+
+    def _episodes(self) -> Episodes | None:
+        entry_id = str((self.data or {}).get("entry_id"))
+        entry: HubConfigEntry | None = self.hass.config_entries.async_get_entry(entry_id)
+        if entry is None or entry.state is not ConfigEntryState.LOADED:
+            return None
+        episodes = entry.runtime_data.episodes
+        return episodes if episodes.answerable else None
+
+
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
-    """Return the flow of a repair that can be fixed; all of ours lead to *Reconfigure*."""
+    """Return the flow of a repair that can be fixed."""
+    if issue_id.startswith(f"{ISSUE_ANOMALY}_"):
+        return AnomalyRepair()
     return ReconfigureRepair()

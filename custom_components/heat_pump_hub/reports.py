@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_track_time_change
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_REPORT_DAYS, CONF_REPORT_FORMAT, CONF_REPORTS, DOMAIN, LOGGER
-from .drivers.points import PartKind, Point, Snapshot
+from .drivers.points import Point, Snapshot
 from .history.journal import Journal
 from .history.journal_file import JournalError
 from .history.report_files import Format, ReportFile, report_file
@@ -32,6 +32,7 @@ from .history.reports import (
     check_disk,
     remove_old,
 )
+from .names import title_of
 
 REPORT_HOUR: Final = 7
 """Local hour of the daily report."""
@@ -318,13 +319,8 @@ def _column(
     hass: HomeAssistant, point: Point, entity: er.RegistryEntry | None, words: Mapping[str, str]
 ) -> Column:
     """Return the column of a point, in the words its owner sees in Home Assistant."""
-    title = point.key
     states: dict[str, str] = {}
     if entity is not None:
-        title = entity.name or entity.original_name or point.key
-        device = dr.async_get(hass).async_get(entity.device_id) if entity.device_id else None
-        if device is not None and point.part.kind is not PartKind.MACHINE:
-            title = f"{device.name_by_user or device.name} {title}"
         prefix = f"component.{DOMAIN}.entity.{entity.domain}.{point.name}.state."
         states = {
             slug: words[prefix + slug]
@@ -333,7 +329,7 @@ def _column(
         }
     return Column(
         key=point.key,
-        title=title,
+        title=title_of(hass, point, entity),
         unit=point.unit,
         kind=point.kind,
         tier=point.tier,

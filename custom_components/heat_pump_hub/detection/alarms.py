@@ -20,6 +20,8 @@ _STALE: Final = {
 }  # fmt: skip
 _STALE_ELSE: Final = 30 * HOUR
 """What nothing more was heard of for so long is gone."""
+_OF_RELATIONS: Final = frozenset({"fast", "slow"})
+"""Monitors whose numbers are of one relation."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +84,11 @@ class Alarm:
             "accepted": self.accepted,
             "confirmed": self.confirmed,
         }
-        told = {"unit": self.unit, "mode": self.mode, "causes": self.causes}
+        _, _, relation = self.key.partition(":")
+        told = {
+            "unit": self.unit, "mode": self.mode, "causes": self.causes,
+            "relation": relation if self.monitor in _OF_RELATIONS else "",
+        }  # fmt: skip
         context |= {name: value for name, value in told.items() if value}
         return Reason(
             monitor=MONITORS.get(self.monitor, self.monitor),

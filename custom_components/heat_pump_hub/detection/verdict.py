@@ -58,10 +58,11 @@ class Reason:
     context: Mapping[str, str | float | bool] = field(default_factory=dict)
     """``unit`` of the three numbers, ``value`` of the suspect; ``compressor_running``
     when the alarm was raised; ``accepted``: it stood so long unanswered that it no
-    longer alarms; ``confirmed`` by the owner; ``mode`` when it was raised; ``causes``:
-    up to two possible causes, likelier first, with commas (``sensor``,
-    ``refrigerant_loss``, ``icing``, ``pump``, ``strainer``, ``valve``, ``heater``,
-    ``tank``, ``control``)."""
+    longer alarms; ``confirmed`` by the owner; ``mode`` when it was raised; ``relation``:
+    the signal, or the name of the difference of two (:data:`~.basis.GAPS`), that the
+    numbers of ``relation_fast`` and ``relation_slow`` are of; ``causes``: up to two
+    possible causes, likelier first, with commas (``sensor``, ``refrigerant_loss``,
+    ``icing``, ``pump``, ``strainer``, ``valve``, ``heater``, ``tank``, ``control``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,223 @@
+"""What the detector found, in sentences that a plumber accepts, in the system's language.
+
+The sentences are options of the selectors ``anomaly_sentence`` and ``anomaly_word`` in the
+translations. They say what was seen and what would be usual; causes are possible ones only.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN
+from .detection.basis import GAPS
+from .drivers.points import Point
+from .names import entity_of, title_of
+
+if TYPE_CHECKING:
+    from .detection import Reason
+
+SHOWN: Final = 3
+"""Reasons that are spelt out; more tell nobody more."""
+NAMED: Final = 4
+"""Signals that a sentence names."""
+_KELVIN: Final = "°C"
+_RESTS: Final = ("flatline", "flatline_running", "frozen")
+_PER_HOUR: Final = ("cycle_length", "cycle_defrost_interval")
+"""Given as number per hour; an owner thinks in minutes."""
+_COUNTS: Final = ("cycle_starts_3h", "cycle_starts_24h", "tank_runs")
+_OF_MACHINE: Final = ("cycle", "tank", "heater")
+_GAPS: Final[Mapping[str, tuple[str, str]]] = {name: (plus, minus) for name, plus, minus in GAPS}
+
+
+class AnomalyTexts:
+    """Words for the reasons of one heat pump."""
+
+    def __init__(self, hass: HomeAssistant, identity: str, points: Mapping[str, Point]) -> None:
+        """``identity`` begins the unique ids of the entities that show the points."""
+        self._hass = hass
+        self._identity = identity
+        self._points = points
+        self._texts: Mapping[str, str] = {}
+
+    async def async_load(self) -> None:
+        """Load the words; before, every sentence is empty."""
+        self._texts = await async_get_translations(
+            self._hass, self._hass.config.language, "selector", {DOMAIN}
+        )
+
+    def explanation(self, reasons: Sequence[Reason]) -> str:
+        """Return everything there is to say, strongest first."""
+        return " ".join(self.paragraphs(reasons))
+
+    def paragraphs(self, reasons: Sequence[Reason]) -> list[str]:
+        """Return one paragraph a reason, then whom to suspect, then possible causes."""
+        told = list(dict.fromkeys(f"{self.statement(one)} {self._when(one)}" for one in reasons))
+        found = told[:SHOWN]
+        if (more := len(told) - SHOWN) > 0:
+            found.append(self._say("more", count=self._number(more, 0)))
+        if reasons:
+            found.append(self._blame(reasons))
+        if causes := self.causes(reasons):
+            found.append(self._say("causes", causes=", ".join(causes)))
+        return found
+
+    def statement(self, reason: Reason) -> str:
+        """Return the sentence that says what was seen and what would be usual."""
+        monitor = reason.monitor
+        name = self._variant(reason)
+        signals = list(reason.signals)
+        if gap := _GAPS.get(str(reason.context.get("relation", ""))):
+            signals = list(gap)
+        elif reason.context.get("relation"):
+            signals = [str(reason.context["relation"])]
+        observed, expected = reason.observed, reason.expected
+        unit = str(reason.context.get("unit") or "")
+        if name in ("range_high", "range_low", "spike", "jump", "generic"):
+            unit = self._unit_of(signals[0]) or unit
+        if name.endswith("_gap") and unit == _KELVIN:
+            unit = "K"
+        if monitor in _PER_HOUR:
+            observed, expected = (60 / one if one > 0 else 0.0 for one in (observed, expected))
+        if monitor in (*_RESTS, *_PER_HOUR, "heater_run", "tank_balance"):
+            said = [self._duration(observed), self._duration(expected)]
+        elif monitor in _COUNTS:
+            said = [self._number(observed, 0), self._number(expected, 0)]
+        else:
+            said = [self._quantity(observed, unit), self._quantity(expected, unit)]
+        value = reason.context.get("value")
+        return self._say(
+            name,
+            signal=self._quoted(signals[:1]),
+            other=self._quoted(signals[1:2]),
+            signals=self._quoted(signals),
+            observed=said[0],
+            expected=said[1],
+            tolerance=self._quantity(abs(reason.tolerance), "K" if unit == _KELVIN else unit),
+            value=""
+            if not isinstance(value, float | int)
+            else self._quantity(value, self._unit_of(signals[0])),
+        )
+
+    def causes(self, reasons: Iterable[Reason]) -> list[str]:
+        """Return possible causes, likelier first, each once."""
+        keys = [key for one in reasons for key in str(one.context.get("causes", "")).split(",")]
+        return [self._word(f"cause_{key}") for key in dict.fromkeys(keys) if key]
+
+    def name(self, key: str) -> str:
+        """Return what an owner calls a signal."""
+        if (point := self._points.get(key)) is None:
+            return key
+        return title_of(self._hass, point, entity_of(self._hass, self._identity, point))
+
+    def moment(self, time: datetime) -> str:
+        """Return a moment in words, in local time."""
+        local = dt_util.as_local(time)
+        return self._say(
+            "moment",
+            day=str(local.day),
+            month=self._word(f"month_{local.month}"),
+            time=f"{local:%H:%M}",
+        )
+
+    def word(self, key: str) -> str:
+        """Return one of the other sentences, as it stands."""
+        return self._texts.get(_place("anomaly_sentence", key), "")
+
+    def _variant(self, reason: Reason) -> str:
+        """Return which of the sentences of a monitor fits."""
+        monitor, signals = reason.monitor, reason.signals
+        gap = str(reason.context.get("relation", "")) in _GAPS
+        off = abs(reason.observed - reason.expected)
+        match monitor:
+            case "range" | "flatline" | "flatline_running" if len(signals) > 1:
+                return f"{monitor.partition('_')[0]}_many"
+            case "range":
+                return "range_high" if reason.observed >= reason.expected else "range_low"
+            case "relation_fast":
+                return "relation_fast_gap" if gap else monitor
+            case "relation_slow" if off < reason.tolerance:
+                return "relation_slow_gap" if gap else "relation_slow_plain"
+            case "relation_slow":
+                return "relation_slow_numbers_gap" if gap else monitor
+            case "relation_flow_over" if reason.context.get("mode") == "dhw":
+                return "relation_flow_over_dhw"
+            case "cycle_length" | "cycle_defrost_interval" if reason.expected <= 0:
+                return f"{monitor}_new"
+            case "tank_loss":
+                return "tank_cooling"
+            case _:
+                return monitor
+
+    def _when(self, reason: Reason) -> str:
+        situation = ""
+        if mode := reason.context.get("mode"):
+            situation = self._word(f"mode_{mode}")
+        elif (running := reason.context.get("compressor_running")) is not None:
+            situation = self._word("running" if running else "resting")
+        if not situation:
+            return self._say("since", since=self.moment(reason.since))
+        return self._say("since_in", since=self.moment(reason.since), situation=situation)
+
+    def _blame(self, reasons: Sequence[Reason]) -> str:
+        suspects = dict.fromkeys(one.suspect for one in reasons if one.suspect is not None)
+        if suspects:
+            return self._say("suspect", signal=self._quoted(list(suspects)))
+        words = {one.monitor.partition("_")[0] for one in reasons}
+        if "frozen" in words:
+            return self.word("suspect_controller")
+        return self.word("suspect_machine" if words & set(_OF_MACHINE) else "suspect_unknown")
+
+    def _say(self, key: str, **words: str) -> str:
+        return self.word(key).format_map(words)
+
+    def _word(self, key: str) -> str:
+        return self._texts.get(_place("anomaly_word", key), "")
+
+    def _quoted(self, keys: Sequence[str]) -> str:
+        names = [self._say("quoted", name=self.name(key)) for key in keys[:NAMED]]
+        if len(keys) > NAMED:
+            names.append(self._say("others", count=self._number(len(keys) - NAMED, 0)))
+        if len(names) < 2:
+            return "".join(names)
+        return self._say("list", first=", ".join(names[:-1]), last=names[-1])
+
+    def _unit_of(self, key: str) -> str:
+        point = self._points.get(key)
+        return (point.unit if point is not None else None) or ""
+
+    def _quantity(self, value: float, unit: str) -> str:
+        decimals = 0 if abs(value) >= 100 else 1
+        if unit in ("1", ""):
+            decimals, unit = min(2, decimals + 1), ""
+        text = self._number(value, decimals)
+        spelt = self._word(f"unit_{_UNITS[unit]}") if unit in _UNITS else unit
+        return f"{text} {spelt}" if spelt else text
+
+    def _duration(self, minutes: float) -> str:
+        for most, size, unit in ((120.0, 1.0, "minutes"), (2880.0, 60.0, "hours")):
+            if minutes < most:
+                return f"{self._number(minutes / size, 0)} {self._word(unit)}"
+        return f"{self._number(minutes / 1440, 0)} {self._word('days')}"
+
+    def _number(self, value: float, decimals: int) -> str:
+        text = f"{value:.{decimals}f}"
+        if not float(text):
+            text = text.removeprefix("-")
+        return text.replace("-", "\N{MINUS SIGN}").replace(".", self._word("decimal") or ".")
+
+
+_UNITS: Final[Mapping[str, str]] = {
+    "%/h": "percent_per_hour",
+    "min/K": "minutes_per_degree",
+    "kWh/d": "kwh_per_day",
+    "kWh/(K d)": "kwh_per_degree_day",
+}
+"""Units that need words."""
+
+
+def _place(selector: str, key: str) -> str:
+    return f"component.{DOMAIN}.selector.{selector}.options.{key}"
