@@ -20,6 +20,7 @@ from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv, device_registry as dr, service
 import probatio as vol
 
+from .anomaly_actions import EXPLAIN_FIELDS, SELF_TEST_FIELDS, async_explain, async_self_test
 from .backfill_actions import BACKFILL_FIELDS, async_backfill, async_cancel
 from .const import DOMAIN
 from .coordinator import HubConfigEntry
@@ -42,6 +43,18 @@ class Action:
 
 
 ACTIONS: Final[tuple[Action, ...]] = (
+    Action(
+        name="self_test",
+        handler=async_self_test,
+        fields=SELF_TEST_FIELDS,
+        response=SupportsResponse.ONLY,
+    ),
+    Action(
+        name="explain",
+        handler=async_explain,
+        fields=EXPLAIN_FIELDS,
+        response=SupportsResponse.ONLY,
+    ),
     Action(
         name="backfill",
         handler=async_backfill,

@@ -5,7 +5,7 @@ The detector lives in the heat pump's own thread and is touched nowhere else.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,10 +22,12 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
 from .drivers.points import Point, Snapshot, Tier
-from .warm_start import WarmStart, learn
+from .warm_start import Pace, WarmStart, learn
 
 if TYPE_CHECKING:
-    from .detection import Detector, Event, Feedback, Verdict
+    from .detection import Detector, Event, Feedback, Signal, Verdict
+    from .detection.self_test import Fault, SelfTest
+    from .warm_sources import Sample
 
 ISSUE_RIVER_MISSING: Final = "river_missing"
 LOAD_DELAY: Final = 2.0
@@ -37,6 +39,11 @@ HELD: Final = 10_000
 LEARNED_FROM: Final = "learned_from"
 BACKLOG: Final = 20
 """Snapshots that may wait for the thread; beyond, they are left out rather than piled up."""
+
+
+class NotWatchingError(Exception):
+    """There is no detector that watches now: it learns from the past, or River is missing."""
+
 
 type DetectorStore = Store[dict[str, Any]]
 
@@ -134,6 +141,30 @@ class AnomalyWatch:
             return
         self._waiting += 1
         self._in_background(self._async_observe(self._detector, snapshot), "observe")
+
+    async def async_explain(self, relations: Sequence[str] | None) -> dict[str, Any]:
+        """Return the numbers behind the verdict; see :mod:`.detection.explanation`.
+
+        Raises :class:`NotWatchingError`.
+        """
+        if self._detector is None:
+            raise NotWatchingError
+        return await self._in_thread(self._detector.explain, relations)
+
+    async def async_self_test(
+        self, samples: Sequence[Sample], fault: Fault, **options: Any
+    ) -> SelfTest:
+        """Play samples with a fault to a copy of the detector; see :mod:`.detection.self_test`.
+
+        Raises :class:`NotWatchingError`.
+        """
+        if self._detector is None:
+            raise NotWatchingError
+        saved = await self._in_thread(self._detector.to_json)
+        # It takes seconds: not in the thread that the heat pump's polls go through.
+        return await self._hass.async_add_executor_job(
+            partial(_self_test, self._points, saved, samples, fault, **options)
+        )
 
     async def async_close(self) -> None:
         """Save what was learned and stop."""
@@ -266,10 +297,10 @@ def _load_detector(
 
     Raises ``ImportError`` where River is missing or broken.
     """
-    from .detection import Detector, Signal, load
+    from .detection import Detector, load
 
     load()
-    signals = [Signal(key=point.key, kind=point.kind, unit=point.unit) for point in points]
+    signals = _signals(points)
     detector = Detector(signals) if saved is None else Detector.from_json(signals, saved)
     return detector, detector.verdict
 
@@ -282,3 +313,21 @@ def _answer(detector: Detector, feedback: Feedback) -> Verdict:
 def _pause(detector: Detector, paused: bool) -> Verdict:
     detector.paused = paused
     return detector.verdict
+
+
+def _signals(points: Iterable[Point]) -> list[Signal]:
+    from .detection import Signal
+
+    return [Signal(key=point.key, kind=point.kind, unit=point.unit) for point in points]
+
+
+def _self_test(
+    points: Iterable[Point],
+    saved: Mapping[str, Any],
+    samples: Sequence[Sample],
+    fault: Fault,
+    **options: Any,
+) -> SelfTest:
+    from .detection.self_test import self_test
+
+    return self_test(_signals(points), saved, samples, fault, pace=Pace(), **options)

@@ -126,15 +126,27 @@ _INFO: Final = (20, "%s: the detector learned %d samples of the past in %.1f s (
 _DEBUG: Final = (10, "%s: the detector saw %d samples that it had missed in %.1f s (%s)")
 
 
+class Pace:
+    """Called between two pieces of work in a thread: sleeps as long as was worked."""
+
+    def __init__(self) -> None:
+        """Begin to work."""
+        self._begun = time.perf_counter()
+
+    def __call__(self) -> None:
+        """Sleep, if a millisecond was worked since the last sleep."""
+        if time.perf_counter() - self._begun >= WORK:
+            time.sleep(PAUSE)
+            self._begun = time.perf_counter()
+
+
 def learn(detector: Detector, samples: Sequence[Sample]) -> Verdict:
-    """Show samples to a detector; for its thread. Works a millisecond, sleeps as long."""
+    """Show samples to a detector; for its thread."""
     verdict = detector.verdict
-    begun = time.perf_counter()
+    pace = Pace()
     for moment, values in samples:
         verdict = detector.observe(moment, values)
-        if time.perf_counter() - begun >= WORK:
-            time.sleep(PAUSE)
-            begun = time.perf_counter()
+        pace()
     return verdict
 
 

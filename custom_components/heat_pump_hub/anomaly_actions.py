@@ -1,0 +1,132 @@
+"""The actions that ask a detector whether it would notice a fault, and what it goes by."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import config_validation as cv
+from homeassistant.util import dt as dt_util
+import probatio as vol
+
+from .anomaly import NotWatchingError
+from .const import DOMAIN
+from .coordinator import HubConfigEntry
+from .history.journal_file import JournalError
+from .warm_sources import Sample, from_journal
+
+if TYPE_CHECKING:
+    from .detection.self_test import SelfTest
+
+ATTR_FAULT: Final = "fault"
+ATTR_SIGNAL: Final = "signal"
+ATTR_SEVERITY: Final = "severity"
+ATTR_DAYS: Final = "days"
+ATTR_RELATIONS: Final = "relations"
+
+FAULTS: Final = (
+    "stuck",
+    "offset",
+    "drift",
+    "spike",
+    "frozen",
+    "leak",
+    "icing",
+    "pump",
+    "heater",
+    "dhwloss",
+)
+"""Those of :mod:`.detection.self_test`, which is not imported before it is needed."""
+OWN_DATA: Final = timedelta(days=3)
+"""What is played: the journal's last days."""
+
+SELF_TEST_FIELDS: Final[Mapping[vol.Marker, Any]] = {
+    vol.Optional(ATTR_FAULT, default="offset"): vol.In(FAULTS),
+    vol.Optional(ATTR_SIGNAL, default="return_temperature"): cv.string,
+    vol.Optional(ATTR_SEVERITY, default=1.0): vol.All(vol.Coerce(float), vol.Range(0.1, 5)),
+    vol.Optional(ATTR_DAYS, default=10): vol.All(vol.Coerce(float), vol.Range(0.1, 30)),
+}
+EXPLAIN_FIELDS: Final[Mapping[vol.Marker, Any]] = {
+    vol.Optional(ATTR_RELATIONS): vol.All(cv.ensure_list, [cv.string]),
+}
+
+
+async def async_self_test(
+    hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall
+) -> ServiceResponse:
+    """Play the heat pump's own last days with a fault to a copy of its detector.
+
+    Raises ``ServiceValidationError`` if it does not watch, or there is nothing to play.
+    """
+    data = entry.runtime_data
+    signal = call.data[ATTR_SIGNAL]
+    if signal not in data.driver.points:
+        raise _invalid("unknown_signal", signal=signal)
+    now = dt_util.utcnow()
+    samples: list[Sample] = []
+    try:
+        async for some in from_journal(data.journal, now - OWN_DATA, now):
+            samples += some
+        if not samples:
+            raise _invalid("self_test_no_data")
+        result = await data.anomaly.async_self_test(
+            samples,
+            call.data[ATTR_FAULT],
+            signal=signal,
+            severity=call.data[ATTR_SEVERITY],
+            days=call.data[ATTR_DAYS],
+        )
+    except NotWatchingError as err:
+        raise _invalid("not_watching") from err
+    except JournalError as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="report_failed",
+            translation_placeholders={"error": str(err)},
+        ) from err
+    return _told(result)
+
+
+async def async_explain(
+    hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall
+) -> ServiceResponse:
+    """Return the numbers behind the verdict.
+
+    Raises ``ServiceValidationError`` if the detector does not watch.
+    """
+    try:
+        return await entry.runtime_data.anomaly.async_explain(call.data.get(ATTR_RELATIONS))
+    except NotWatchingError as err:
+        raise _invalid("not_watching") from err
+
+
+def _told(result: SelfTest) -> dict[str, Any]:
+    reason = result.reason
+    return {
+        "fault": result.fault,
+        "signal": result.signal,
+        "noticed": result.fired,
+        "hours": result.hours,
+        "played_hours": result.played,
+        "alarmed_before": result.alarmed_before,
+        "reason": None
+        if reason is None
+        else {
+            "monitor": reason.monitor,
+            "signals": list(reason.signals),
+            "suspect": reason.suspect,
+            "observed": reason.observed,
+            "expected": reason.expected,
+            "tolerance": reason.tolerance,
+            "unit": reason.context.get("unit"),
+        },
+    }
+
+
+def _invalid(key: str, **placeholders: str) -> ServiceValidationError:
+    return ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key=key,
+        translation_placeholders=placeholders or None,
+    )

@@ -1,0 +1,140 @@
+"""Asking a detector: a self-test on the heat pump's own data, and the numbers behind a verdict."""
+
+from collections.abc import Generator
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
+
+from custom_components.heat_pump_hub import anomaly, anomaly_actions
+from custom_components.heat_pump_hub.const import DOMAIN
+from custom_components.heat_pump_hub.detection.self_test import FAULTS
+from custom_components.heat_pump_hub.drivers.points import Snapshot, Tier
+from custom_components.heat_pump_hub.history.journal_file import JournalError
+
+from .fakes import POINTS, VALUES, FakeFamily, families, make_entry, set_up
+
+
+@pytest.fixture
+def fake() -> Generator[FakeFamily]:
+    fake = FakeFamily()
+    with families(fake):
+        yield fake
+
+
+async def watching(hass: HomeAssistant) -> MockConfigEntry:
+    """Return an entry whose detector, a real one, watches."""
+    entry = make_entry()
+    with patch.object(anomaly, "LOAD_DELAY", 0.0):
+        await set_up(hass, entry)
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=1))
+        await hass.async_block_till_done(wait_background_tasks=True)
+    return entry
+
+
+async def live(entry: MockConfigEntry, hours: int, **values: Any) -> None:
+    """Let the journal have hours of polls, one in five minutes."""
+    begin = dt_util.utcnow() - timedelta(hours=hours)
+    measured = {k: v for k, v in VALUES.items() if not POINTS[k].writable}
+    for number in range(hours * 12):
+        entry.runtime_data.journal.take(
+            Snapshot(
+                time=begin + timedelta(minutes=5 * number),
+                values={**measured, "outdoor_temperature": 3 + number % 7 / 2, **values},
+                tiers=frozenset({Tier.MEASUREMENT}),
+            )
+        )
+        if not number % 50:
+            await entry.runtime_data.journal.flush()
+
+
+async def ask(hass: HomeAssistant, action: str, **data: Any) -> dict[str, Any]:
+    return await hass.services.async_call(DOMAIN, action, data, blocking=True, return_response=True)
+
+
+async def test_a_self_test_plays_the_own_data_with_a_fault(
+    hass: HomeAssistant, fake: FakeFamily
+) -> None:
+    entry = await watching(hass)
+    await live(entry, 24)
+    before = entry.runtime_data.anomaly.verdict
+
+    answer = await ask(
+        hass, "self_test", fault="offset", signal="outdoor_temperature", severity=5, days=1
+    )
+    assert answer["noticed"] is False
+    assert answer["signal"] == "outdoor_temperature"
+    assert 23 < answer["played_hours"] <= 24
+    # the detector itself saw nothing of it
+    assert entry.runtime_data.anomaly.verdict == before
+
+
+async def test_what_was_noticed_is_told_with_its_reason(
+    hass: HomeAssistant, fake: FakeFamily
+) -> None:
+    entry = await watching(hass)
+    await live(entry, 24)
+    # what no detector has to learn first
+    with patch(
+        "custom_components.heat_pump_hub.detection.self_test._change",
+        lambda values, key, factor=1.0, plus=0.0: values.update({key: 500.0}),
+    ):
+        answer = await ask(hass, "self_test", signal="outdoor_temperature", days=2)
+    assert answer["noticed"] is True
+    assert answer["hours"] < 1
+    assert answer["reason"]["monitor"] == "range"
+    assert answer["reason"]["suspect"] == "outdoor_temperature"
+
+
+async def test_the_numbers_behind_a_verdict(hass: HomeAssistant, fake: FakeFamily) -> None:
+    entry = await watching(hass)
+    entry.runtime_data.anomaly.take(entry.runtime_data.coordinator.data)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    answer = await ask(hass, "explain")
+    assert answer["state"] == "learning"
+    assert answer["warm_ups"]["range"] == 1.0
+    assert (await ask(hass, "explain", relations=["flow_temperature"]))["reasons"] == []
+
+
+async def test_a_detector_that_does_not_watch_says_so(
+    hass: HomeAssistant, fake: FakeFamily
+) -> None:
+    entry = make_entry()
+    await set_up(hass, entry)
+    for action in ("self_test", "explain"):
+        data = {"signal": "outdoor_temperature"} if action == "self_test" else {}
+        with pytest.raises(ServiceValidationError) as raised:
+            await ask(hass, action, **data)
+        assert raised.value.translation_key == "not_watching"
+
+
+async def test_what_cannot_be_tested_is_said(hass: HomeAssistant, fake: FakeFamily) -> None:
+    entry = await watching(hass)
+    with pytest.raises(ServiceValidationError) as raised:
+        await ask(hass, "self_test", signal="no_such")
+    assert raised.value.translation_key == "unknown_signal"
+
+    entry.runtime_data.journal._batch.clear()
+    with pytest.raises(ServiceValidationError) as raised:
+        await ask(hass, "self_test", signal="outdoor_temperature")
+    assert raised.value.translation_key == "self_test_no_data"
+
+    with (
+        patch.object(entry.runtime_data.journal, "snapshots", side_effect=JournalError("gone")),
+        pytest.raises(HomeAssistantError, match="gone"),
+    ):
+        await ask(hass, "self_test", signal="outdoor_temperature")
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_every_fault_has_its_words(hass: HomeAssistant, language: str) -> None:
+    assert anomaly_actions.FAULTS == FAULTS
+    texts = await async_get_translations(hass, language, "selector", {DOMAIN})
+    prefix = f"component.{DOMAIN}.selector.self_test_fault.options."
+    assert {key.removeprefix(prefix) for key in texts if key.startswith(prefix)} == set(FAULTS)
