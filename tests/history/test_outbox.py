@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from threading import Event
 import time
 
 import pytest
@@ -80,6 +81,30 @@ async def test_an_old_poll_goes_to_the_disk_at_once(make: Make, file: JournalFil
     outbox.put(frame(2, first=NOW - 60_000))
     await until(lambda: outbox.on_disk)
     assert len(file.rows()) == 1
+
+
+async def test_an_old_poll_does_not_wait_for_a_young_one(make: Make, file: JournalFile) -> None:
+    outbox = make(spill_after=45.0)
+    outbox.put(frame(2, first=NOW))
+    outbox.put(frame(2, first=NOW - 60_000))
+    await until(lambda: outbox.on_disk)
+    assert [row.first for row in file.rows()] == [NOW - 60_000]
+
+
+async def test_a_poll_that_comes_while_the_disk_is_busy_holds_up_no_other(
+    make: Make, thread: Thread
+) -> None:
+    outbox = make(spill_after=0.2)
+    busy = Event()
+    thread.executor.submit(busy.wait)
+    outbox.put(frame(1, first=NOW - 60_000))
+    outbox.put(frame(1, first=NOW - 150))
+    await until(lambda: "add" in thread.jobs)
+    outbox._spill_after = 3600.0
+    last = frame(1, first=NOW)
+    outbox.put(last)
+    busy.set()
+    await until(lambda: outbox.size - outbox.on_disk == len(last.body))
 
 
 async def test_closing_brings_everything_to_the_disk(

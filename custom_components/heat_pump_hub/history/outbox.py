@@ -354,11 +354,8 @@ class Outbox:
             return False
         now = asyncio.get_running_loop().time()
         async with self._disk:
-            late: list[Entry] = []
-            for entry in self._memory:
-                if not everything and entry.due > now:
-                    break
-                late.append(entry)
+            # Not in the order they are due: what was joined is old when it comes.
+            late = [entry for entry in self._memory if everything or entry.due <= now]
             if not late:
                 return True
             frames = [(entry.first, entry.last, entry.tally, entry.body or b"") for entry in late]
@@ -395,19 +392,26 @@ class Outbox:
         return await self.spill(everything=True)
 
     def _schedule(self, due: float) -> None:
-        if self._timer is None and not self._closed:
-            self._timer = asyncio.get_running_loop().call_at(due, self._begin_spill)
+        if self._closed:
+            return
+        if self._timer is not None:
+            if self._failing or self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(due, self._begin_spill)
 
     def _begin_spill(self) -> None:
         self._timer = None
-        self._task = asyncio.get_running_loop().create_task(self._spill_and_go_on())
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._spill_and_go_on())
 
     async def _spill_and_go_on(self) -> None:
         loop = asyncio.get_running_loop()
         worked = await self.spill()
         self._task = None
-        if self._memory and self._timer is None:
-            self._schedule(next(iter(self._memory)).due if worked else loop.time() + RETRY_DISK)
+        if self._memory:
+            earliest = min(entry.due for entry in self._memory)
+            self._schedule(earliest if worked else loop.time() + RETRY_DISK)
 
     async def _bring(self, entries: list[Entry], coding: Coding) -> None:
         """Give entries their bodies."""
