@@ -25,6 +25,7 @@ from homeassistant.util import dt as dt_util
 from .actions import async_register_actions
 from .anomaly import ISSUE_RIVER_MISSING, AnomalyWatch
 from .anomaly_episodes import Episodes, issue_of
+from .anomaly_notes import AnomalyNotes
 from .anomaly_texts import AnomalyTexts
 from .archive import Archive, async_open_archive
 from .backfill import STORE as BACKFILL_STORE, Backfill
@@ -215,7 +216,8 @@ async def _async_assemble(
         _store(hass, entry, "episode"),
     )
     stack.push_async_callback(episodes.async_close)
-    coordinator.consumers += [anomaly.take, partial(keeper.take, hass, entry)]
+    notes = AnomalyNotes(anomaly, driver)
+    coordinator.consumers += [notes.take, anomaly.take, partial(keeper.take, hass, entry)]
     # Last in, first out: no poll begins while the rest is taken apart.
     stack.push_async_callback(coordinator.async_shutdown)
 
