@@ -22,8 +22,6 @@ _LATE: Final = 1.6
 _SPREAD_SHARE: Final = 0.15
 _SPREAD_SHARE_UNSETTLED: Final = 0.4
 _OUTSIDE: Final = 0.3
-_QUICK: Final = 2.0
-"""Minutes between samples."""
 _TOGETHER: Final = 2
 """So many sensors do not step at once; what they measure does."""
 _FLOORS: Final = {
@@ -113,11 +111,6 @@ class Steps:
                     outer = np.maximum(floor, _OUTSIDE * span)
                     beyond = np.maximum(self.low - two, two - self.high)
                     limit = np.where(beyond >= outer, np.minimum(limit, outer), limit)
-                    if typical <= _QUICK:
-                        # Nothing that has mass goes so far and is back within two minutes.
-                        mark = np.maximum(3.0 * floor, 1.5 * tops.max(axis=0))
-                        back = np.abs(array - one) <= 0.15 * value
-                        limit = np.where(back, np.minimum(limit, mark), limit)
                     hits = np.flatnonzero(value >= limit).tolist()
                 else:
                     # A sensor that steps so far elsewhere does it here, too, one day.
