@@ -117,11 +117,13 @@ def _wanted_texts(call: ast.Call) -> Iterator[tuple[str, ...]]:
             f"config.abort.{reason}",
             f"options.abort.{reason}",
             f"issues.*.fix_flow.abort.{reason}",
+            f"config_subentries.*.abort.{reason}",
         )
     if called in {"async_show_form", "async_show_menu"} and (step := _literal(call, "step_id")):
         yield (
             f"config.step.{step}",
             f"options.step.{step}",
+            f"config_subentries.*.step.{step}",
             f"issues.*.fix_flow.step.{step}",
         )
 
@@ -139,6 +141,12 @@ def check_used_texts(repository: Repository) -> Problems:
         for issue in english.get("issues", {}).values()
         for kind, texts in issue.get("fix_flow", {}).items()
         for key in texts
+    }
+    have |= {
+        f"config_subentries.*.{kind}.{key}"
+        for texts in english.get("config_subentries", {}).values()
+        for kind in ("abort", "step")
+        for key in texts.get(kind, {})
     }
     words: set[str] = set()
     for source, tree in repository.sources():

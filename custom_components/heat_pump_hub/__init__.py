@@ -59,6 +59,7 @@ from .drivers.points import Point, Snapshot, Tier, Wear, is_canonical
 from .feeding import Feeding
 from .guard_file import GuardFile
 from .history.journal import Journal
+from .iotawatt import IotawattUnits
 from .journals import async_close_journal, async_open_journal, async_remove_journal, async_tell
 from .legacy_import import KIND as IMPORT, Legacy
 from .map_files import async_forget_map, async_set_up_map
@@ -102,6 +103,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: HubConfigEntry) -> bool:
     data.coordinator.start()
     if data.backfill is not None:
         await data.backfill.async_start()
+    if data.iotawatt is not None:
+        data.iotawatt.start()
     data.anomaly.start()
     data.reports.start()
     # Entries are not unloaded when Home Assistant stops.
@@ -185,11 +188,13 @@ async def _async_assemble(
     stack.push_async_callback(reports.async_close)
     points = dict(driver.points)
     archive = async_open_archive(hass, entry, points, identity, journal.outbox)
-    backfill = None
+    backfill = iotawatt = None
     if archive is not None:
         stack.push_async_callback(archive.async_close)
         backfill = _backfill(hass, entry, journal, archive, identity, coordinator.interval)
         stack.push_async_callback(backfill.async_close)
+        iotawatt = IotawattUnits(hass, entry, archive, identity)
+        stack.push_async_callback(iotawatt.async_close)
     companions = Companions(hass, entry, points, journal, archive)
     stack.push_async_callback(companions.async_close)
     coordinator.consumers += [companions.record, companions.send]
@@ -234,6 +239,7 @@ async def _async_assemble(
         journal=journal,
         archive=archive,
         backfill=backfill,
+        iotawatt=iotawatt,
         reports=reports,
         companions=companions,
         devices=async_register_devices(

@@ -6,13 +6,14 @@ time-series database.
 
 from typing import Any, override
 
-from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
+from homeassistant.config_entries import ConfigEntry, ConfigFlowResult, ConfigSubentryFlow
 from homeassistant.core import callback
 
-from .const import CONF_DEMO, CONF_FAMILY, DOMAIN, FAMILY_MAP
+from .const import CONF_DEMO, CONF_FAMILY, DOMAIN, FAMILY_MAP, SUBENTRY_IOTAWATT
 from .drivers import FAMILIES
 from .flow.demo import DemoSteps
 from .flow.fields import HISTORY_KEYS
+from .flow.iotawatt import IotawattSubentryFlow
 from .flow.maps import MapSteps
 from .flow.network import NetworkSteps
 from .flow.options import HeatPumpHubOptionsFlow
@@ -30,6 +31,15 @@ class HeatPumpHubConfigFlow(NetworkSteps, MapSteps, DemoSteps, domain=DOMAIN):
     def async_get_options_flow(config_entry: ConfigEntry) -> HeatPumpHubOptionsFlow:
         """Return the options flow."""
         return HeatPumpHubOptionsFlow()
+
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Return what may be added to a heat pump."""
+        return {SUBENTRY_IOTAWATT: IotawattSubentryFlow}
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:

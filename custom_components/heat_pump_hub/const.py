@@ -36,6 +36,11 @@ CONF_HISTORY_PASSWORD: Final = "history_password"  # noqa: S105 - the name of a 
 CONF_HISTORY_TENANT: Final = "history_tenant"
 CONF_HISTORY_VERIFY_SSL: Final = "history_verify_ssl"
 
+SUBENTRY_IOTAWATT: Final = "iotawatt"
+# its data; the host is Home Assistant's CONF_HOST
+CONF_DEVICE: Final = "device"
+CONF_SERIES: Final = "series"
+
 FAMILY_MAP: Final = "map"
 """The family of heat pumps that a register map file describes."""
 

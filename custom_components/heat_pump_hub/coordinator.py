@@ -32,6 +32,7 @@ from .drivers.driver import (
 )
 from .drivers.points import Failure, Part, Snapshot, Tier, Value
 from .history.journal import Journal
+from .iotawatt import IotawattUnits
 from .journals import async_tell
 from .reports import Reports
 
@@ -79,7 +80,8 @@ class HubData:
     journal: Journal
     archive: Archive | None
     backfill: Backfill | None
-    """``None`` without a history server, as is :attr:`archive`."""
+    """``None`` without a history server, as are :attr:`archive` and :attr:`iotawatt`."""
+    iotawatt: IotawattUnits | None
     reports: Reports
     companions: Companions
     devices: Mapping[Part, DeviceInfo | ChildDeviceInfo]

@@ -70,6 +70,7 @@ async def async_get_config_entry_diagnostics(
             # Its message may name the server.
             else asdict(archive.stats) | {"last_error": archive.stats.last_error is not None},
             "backfill": None if data.backfill is None else data.backfill.report(),
+            "iotawatt": None if data.iotawatt is None else data.iotawatt.report(),
             "journal": {
                 "on_disk": data.journal.outbox.on_disk,
                 "waiting": data.journal.outbox.samples,

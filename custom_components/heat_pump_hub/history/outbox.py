@@ -34,7 +34,7 @@ _LARGE: Final = 16 * 1024
 class RunInThread(Protocol):
     """Runs a job in the heat pump's thread."""
 
-    def __call__[*Ts, T](self, job: Callable[[*Ts], T], *arguments: *Ts) -> Awaitable[T]:
+    def __call__[*Ts, T](self, job: Callable[[*Ts], T], /, *arguments: *Ts) -> Awaitable[T]:
         """Return what the job returns, raise what it raises."""
         ...
 

@@ -1,0 +1,529 @@
+"""IoTaWatt units of a heat pump: their logs go to its history server, and are kept in step.
+
+Each unit is a subentry and has a task of its own. It asks the server for the last point of each
+series, reads what the unit has since then in chunks, and sends it; a chunk counts once the
+server was found to hold all of it. So nothing has to be kept here, and a restart goes on where
+the server is. What a server lost in the middle is found by counting the hours.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from functools import partial
+import time
+from typing import Any, Final
+
+from homeassistant.config_entries import (
+    SIGNAL_CONFIG_ENTRY_CHANGED,
+    ConfigEntry,
+    ConfigEntryChange,
+    ConfigSubentry,
+)
+from homeassistant.const import CONF_HOST
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
+
+from .archive import Archive
+from .const import CONF_COMPANION_RULES, CONF_DEVICE, CONF_SERIES, DOMAIN, LOGGER, SUBENTRY_IOTAWATT
+from .history.ask import HOUR, Labels, Span, hour_of, hourly, labels_of, last_stored, selector
+from .history.bulk import Batch, Bulk, Column, NotKeptError
+from .history.companion_rules import DEFAULT_RULES, Rules, RulesError, rules_of
+from .history.iotawatt import (
+    MINUTE,
+    MOST_COLUMNS,
+    InvalidHostError,
+    Iotawatt,
+    IotawattError,
+    Series,
+)
+from .history.shipper import HOLD
+from .history.victoriametrics import HistoryError
+
+METRIC: Final = "heatpump_companion"
+SOURCE: Final = "iotawatt"
+EVERY: Final = 300.0
+"""Seconds between two looks at a unit."""
+CHUNK: Final = 7 * 24 * 3600
+"""Seconds of a log that are read, sent and counted together."""
+COUNTED: Final = 28 * 24 * 3600
+"""Seconds whose hours are counted by one question."""
+LOOK_BACK_EVERY: Final = 24 * 3600.0
+"""Seconds between two searches for what the server lost."""
+FIRST_DELAY: Final = 30.0
+LONGEST_DELAY: Final = 600.0
+"""A unit or a server that fails is asked again after pauses from one to the other, s."""
+LONG: Final = 24 * 3600.0
+"""Seconds without a unit after which its owner is told."""
+REST: Final = (0.2, 5.0)
+"""A unit rests after each large page as long as it needed for it, within these, s."""
+LARGE: Final = 2 * 3600
+"""Seconds of a log that make a page large."""
+WATCH: Final = 5.0
+"""Seconds between two looks at a server that is not ready."""
+RECENT_DAYS: Final = 30
+RETENTION_MARGIN: Final = timedelta(hours=1)
+DEFAULT_RETENTION: Final = 31 * 24 * 3600 - 3600
+"""What VictoriaMetrics keeps if it is not told otherwise, and does not tell, s."""
+
+ISSUE_UNREACHABLE: Final = "iotawatt_unreachable"
+ISSUE_SERIES_GONE: Final = "iotawatt_series_gone"
+
+
+class State(StrEnum):
+    """What a unit's task does."""
+
+    WAITING = "waiting"
+    """For the history server."""
+    BACKFILL = "backfill"
+    IN_STEP = "in_step"
+    NO_UNIT = "no_unit"
+    """The unit does not answer, or not as it should."""
+    NO_SERVER = "no_server"
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """How far a unit is, for diagnostics."""
+
+    state: State = State.WAITING
+    log_first: int | None = None
+    log_last: int | None = None
+    """What the unit has, s since 1970."""
+    last: int | None = None
+    """Up to here the server has all series, s since 1970."""
+    sent: int = 0
+    skipped: int = 0
+    """Samples that were read from the unit, and there already."""
+    resent: int = 0
+    """Samples that the server had taken, and lost."""
+    filled: int = 0
+    """Samples of the middle that the server had lost."""
+    gone: list[str] = field(default_factory=list)
+    """Series that the unit has no longer."""
+    error: str | None = None
+
+    @property
+    def lag(self) -> int | None:
+        """Return how far the server is behind the unit, s."""
+        return None if self.last is None or self.log_last is None else self.log_last - self.last
+
+
+class UnitSync:
+    """Keeps the series of one unit in step."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        archive: Archive,
+        identity: str,
+        subentry: ConfigSubentry,
+        rules: Rules,
+    ) -> None:
+        """Prepare. Raises :class:`InvalidHostError`."""
+        self._hass = hass
+        self._entry = entry
+        self._archive = archive
+        self.subentry = subentry
+        # Home Assistant changes a subentry in place, and gives it other data.
+        self.data = subentry.data
+        self.progress = Progress()
+        self._unit = Iotawatt(
+            async_get_clientsession(hass), subentry.data[CONF_HOST], hass.async_add_executor_job
+        )
+        self._bulk = Bulk(archive.shipper, hass.async_add_executor_job, hold=HOLD)
+        chosen = [Series(name, unit) for name, unit in subentry.data[CONF_SERIES].items()]
+        self._labels = {
+            one: labels_of(
+                rules.labels(one.name)
+                | {
+                    "__name__": METRIC,
+                    "heatpump_id": identity,
+                    "source": SOURCE,
+                    "device": subentry.data[CONF_DEVICE],
+                    "series": one.name,
+                    "unit": one.unit,
+                }
+            )
+            for one in chosen
+        }
+        self._next: dict[Series, int] = {}
+        """The first minute that is not known to be on the server, s since 1970."""
+        self._most: dict[tuple[Labels, int], int] = {}
+        """Samples the unit has in an hour (ms), where these are not all."""
+        self._looked_back: float | None = None
+        self._floor = 0
+        """The server was seen not to keep what is older, s since 1970."""
+        self._told = False
+        self._down_since: float | None = None
+
+    async def async_run(self) -> None:
+        """Keep in step until cancelled."""
+        delay = FIRST_DELAY
+        while True:
+            while not self._ready:
+                self.progress.state = State.WAITING
+                await asyncio.sleep(WATCH)
+            try:
+                await self._async_step()
+            except IotawattError as err:
+                self._failed(State.NO_UNIT, err)
+            except HistoryError as err:
+                self._failed(State.NO_SERVER, err)
+                # It may have less than before.
+                self._next.clear()
+                if isinstance(err, NotKeptError):
+                    self._floor = int(time.time()) - DEFAULT_RETENTION
+            else:
+                self._succeeded()
+                delay = FIRST_DELAY
+                await asyncio.sleep(EVERY)
+                continue
+            await asyncio.sleep(delay)
+            delay = min(LONGEST_DELAY, 2.0 * delay)
+
+    @callback
+    def async_forget(self) -> None:
+        """Take back what the owner was told."""
+        for issue in (ISSUE_UNREACHABLE, ISSUE_SERIES_GONE):
+            self._tell(issue, None)
+
+    def report(self) -> dict[str, Any]:
+        """Return what diagnostics show: no address."""
+        one = self.progress
+        return {
+            "state": one.state,
+            "series": len(self._labels),
+            "gone": len(one.gone),
+            "log_first": one.log_first,
+            "log_last": one.log_last,
+            "last": one.last,
+            "lag": one.lag,
+            "sent": one.sent,
+            "skipped": one.skipped,
+            "resent": one.resent,
+            "filled": one.filled,
+            "error": one.error,
+        }
+
+    @property
+    def _ready(self) -> bool:
+        """Tell whether the server is there, and shows what it has."""
+        shipper = self._archive.shipper
+        info = shipper.server_info
+        return info is not None and info.readable and not shipper.away
+
+    async def _async_step(self) -> None:
+        """Bring the server to where the unit is."""
+        present = set(await self._unit.series())
+        series = [one for one in self._labels if one in present]
+        self._gone(sorted(one.name for one in self._labels if one not in present))
+        if not series:
+            return
+        log = await self._unit.log(series)
+        progress = self.progress
+        progress.log_first, progress.log_last = log.first, log.last
+        first = max(log.first, self._earliest())
+        # A unit whose clock is ahead would fill the future.
+        last = min(log.last, int(time.time()) // MINUTE * MINUTE)
+        for one in series:
+            if one not in self._next:
+                stored = await self._last_stored(one, last - first)
+                self._next[one] = first if stored is None else stored + MINUTE
+        if any(self._next[one] < last - 2 * EVERY for one in series):
+            progress.state = State.BACKFILL
+        await self._async_send(self._newer(series, first, last), series)
+        progress.last = min(self._next[one] for one in series)
+        now = self._hass.loop.time()
+        if self._looked_back is None or now - self._looked_back >= LOOK_BACK_EVERY:
+            await self._async_send(self._lost(series, first, last), ())
+            self._looked_back = now
+
+    async def _async_send(self, chunks: AsyncIterator[_Chunk], following: Sequence[Series]) -> None:
+        """Send chunks; ``following`` are the series whose newest minutes they are."""
+        trouble: IotawattError | None = None
+
+        async def batches() -> AsyncIterator[Batch[_Chunk]]:
+            nonlocal trouble
+            try:
+                async for chunk in chunks:
+                    yield Batch(chunk.columns, chunk, alone=True)
+            except IotawattError as err:
+                # What was read before it is sent and counted all the same.
+                trouble = err
+
+        progress = self.progress
+        async for done in self._bulk.deliver(batches()):
+            progress.sent += done.sent
+            progress.resent += done.resent
+            if following:
+                progress.skipped += done.skipped
+                for one in done.tag.series:
+                    self._next[one] = done.tag.end
+                progress.last = min(self._next[one] for one in following)
+            else:
+                progress.filled += done.sent
+        if trouble is not None:
+            raise trouble
+
+    async def _newer(
+        self, series: Sequence[Series], first: int, last: int
+    ) -> AsyncIterator[_Chunk]:
+        """Yield what the server does not have yet; series that are behind come first."""
+        at = {one: max(self._next[one], first) for one in series}
+        while behind := [one for one in series if at[one] < last]:
+            begin = min(at[one] for one in behind)
+            some = [one for one in behind if at[one] == begin][:MOST_COLUMNS]
+            # Where another series waits, both go on together.
+            end = min(last, begin + CHUNK, *(other for other in at.values() if other > begin))
+            yield await self._read(some, begin, end)
+            at |= dict.fromkeys(some, end)
+
+    async def _lost(self, series: Sequence[Series], first: int, last: int) -> AsyncIterator[_Chunk]:
+        """Yield the hours of which the server has less than the unit."""
+        turn = self._archive.shipper.turn
+        run = self._hass.async_add_executor_job
+        by_labels = {self._labels[one]: one for one in series}
+        # The server counts what is behind the hour, up to the next one.
+        start = hour_of(first * 1000) // 1000
+        for begin in range(start, last - MINUTE, COUNTED):
+            span = Span(
+                max(first, begin + MINUTE) * 1000, min(last - MINUTE, begin + COUNTED) * 1000
+            )
+            counts = await self._bulk.ask(partial(hourly, turn, run, by_labels, span))
+            short: dict[int, list[Series]] = {}
+            for hour in range(hour_of(span.first), hour_of(span.last) + 1, HOUR):
+                whole = _minutes(hour, span)
+                for labels, one in by_labels.items():
+                    most = self._most.get((labels, hour), whole)
+                    if counts.get(labels, {}).get(hour, 0) < most:
+                        short.setdefault(hour, []).append(one)
+            for hours, some in _runs(short):
+                low = max(hours[0] // 1000 + MINUTE, first)
+                high = min(hours[-1] // 1000 + 3600 + MINUTE, last)
+                for place in range(0, len(some), MOST_COLUMNS):
+                    chunk = await self._read(some[place : place + MOST_COLUMNS], low, high)
+                    self._remember(chunk, [hour for hour in hours if hour + HOUR < last * 1000])
+                    yield chunk
+
+    def _remember(self, chunk: _Chunk, hours: Sequence[int]) -> None:
+        """Note how many minutes the unit has in hours that are not whole."""
+        for column in chunk.columns:
+            found: dict[int, int] = {}
+            for at in column.times:
+                found[hour_of(at)] = found.get(hour_of(at), 0) + 1
+            for hour in hours:
+                self._most[column.labels, hour] = found.get(hour, 0)
+
+    async def _read(self, series: Sequence[Series], begin: int, end: int) -> _Chunk:
+        """Return what the unit has from ``begin`` up to ``end``, page by page."""
+        times: list[list[int]] = [[] for _ in series]
+        values: list[list[float]] = [[] for _ in series]
+        at = begin
+        while at < end:
+            page = await self._unit.page(series, at, end)
+            for place, column in enumerate(page.columns):
+                for index, value in enumerate(column):
+                    if value is not None:
+                        times[place].append((at + index * MINUTE) * 1000)
+                        values[place].append(value)
+            at = page.end
+            if page.end - page.first >= LARGE:
+                await asyncio.sleep(min(max(self._unit.took, REST[0]), REST[1]))
+        columns = [
+            Column(self._labels[one], times[place], values[place], one.decimals)
+            for place, one in enumerate(series)
+        ]
+        return _Chunk(tuple(series), end, columns)
+
+    async def _last_stored(self, one: Series, length: int) -> int | None:
+        """Return the last minute of a series on the server, s since 1970."""
+        match = selector([self._labels[one]])
+        for days in (RECENT_DAYS, length // 86_400 + 1):
+            asked = partial(last_stored, self._archive.shipper.turn, match, days)
+            if (found := await self._bulk.ask(asked)) is not None:
+                return found // (MINUTE * 1000) * MINUTE
+        return None
+
+    def _earliest(self) -> int:
+        """Return since when the server keeps what it gets, s since 1970."""
+        info = self._archive.shipper.server_info
+        earliest = self._floor
+        if info is not None and info.retention is not None:
+            kept = (info.retention - RETENTION_MARGIN).total_seconds()
+            earliest = max(earliest, int(time.time() - kept))
+        return -(-earliest // MINUTE) * MINUTE
+
+    def _gone(self, names: list[str]) -> None:
+        if names != self.progress.gone:
+            self.progress.gone = names
+            self._tell(ISSUE_SERIES_GONE, ", ".join(names) or None)
+
+    def _failed(self, state: State, err: Exception) -> None:
+        self.progress.state, self.progress.error = state, type(err).__name__
+        if state is not State.NO_UNIT:
+            # What is wrong with the server is told by its shipper.
+            return
+        now = self._hass.loop.time()
+        if self._down_since is None:
+            self._down_since = now
+            LOGGER.warning("%s: no history from %s: %s", self._entry.title, self._name, err)
+        elif now - self._down_since >= LONG and not self._told:
+            self._told = True
+            self._tell(ISSUE_UNREACHABLE, self.subentry.data[CONF_HOST])
+
+    def _succeeded(self) -> None:
+        self.progress.state, self.progress.error = State.IN_STEP, None
+        if self._down_since is None:
+            return
+        LOGGER.info("%s: history from %s goes on", self._entry.title, self._name)
+        self._down_since = None
+        self._told = False
+        self._tell(ISSUE_UNREACHABLE, None)
+
+    @property
+    def _name(self) -> str:
+        return self.subentry.title
+
+    @callback
+    def _tell(self, issue: str, details: str | None) -> None:
+        """Raise a repair, or clear it if there are no details."""
+        issue_id = f"{issue}_{self.subentry.subentry_id}"
+        if details is None:
+            ir.async_delete_issue(self._hass, DOMAIN, issue_id)
+            return
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            issue_id,
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=issue,
+            translation_placeholders={
+                "title": self._entry.title,
+                "unit": self._name,
+                "details": details,
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chunk:
+    """What a unit has of some series, up to ``end`` (s since 1970)."""
+
+    series: Sequence[Series]
+    end: int
+    columns: Sequence[Column]
+
+
+class IotawattUnits:
+    """The units of one heat pump; added, changed and removed ones are followed."""
+
+    def __init__(
+        self, hass: HomeAssistant, entry: ConfigEntry, archive: Archive, identity: str
+    ) -> None:
+        """Nothing begins yet."""
+        self._hass = hass
+        self._entry = entry
+        self._archive = archive
+        self._identity = identity
+        self._rules = _rules(entry)
+        self.units: dict[str, UnitSync] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @callback
+    def start(self) -> None:
+        """Begin, and follow what the owner changes."""
+        self._entry.async_on_unload(
+            async_dispatcher_connect(self._hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._changed)
+        )
+        self._follow()
+
+    async def async_close(self) -> None:
+        """Stop; the next start goes on where the server is."""
+        for subentry_id in list(self.units):
+            await self._drop(subentry_id)
+
+    def report(self) -> list[dict[str, Any]]:
+        """Return what diagnostics show."""
+        return [one.report() for one in self.units.values()]
+
+    @callback
+    def _changed(self, change: ConfigEntryChange, entry: ConfigEntry) -> None:
+        if change is ConfigEntryChange.UPDATED and entry.entry_id == self._entry.entry_id:
+            self._follow()
+
+    @callback
+    def _follow(self) -> None:
+        """Start what is new, stop what is gone; what was changed is both."""
+        wanted = {
+            key: one
+            for key, one in self._entry.subentries.items()
+            if one.subentry_type == SUBENTRY_IOTAWATT
+        }
+        for key, unit in list(self.units.items()):
+            if key not in wanted or wanted[key].data != unit.data:
+                self._stop(key)
+        for key, subentry in wanted.items():
+            if key in self.units:
+                continue
+            try:
+                unit = UnitSync(
+                    self._hass, self._entry, self._archive, self._identity, subentry, self._rules
+                )
+            except InvalidHostError as err:
+                LOGGER.error("%s: %s: %s", self._entry.title, subentry.title, err)
+                continue
+            self.units[key] = unit
+            self._tasks[key] = self._entry.async_create_background_task(
+                self._hass, unit.async_run(), f"{DOMAIN} iotawatt"
+            )
+
+    @callback
+    def _stop(self, key: str) -> asyncio.Task[None]:
+        self.units.pop(key).async_forget()
+        task = self._tasks.pop(key)
+        task.cancel()
+        return task
+
+    async def _drop(self, key: str) -> None:
+        task = self._stop(key)
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _rules(entry: ConfigEntry) -> Rules:
+    try:
+        return rules_of(entry.options.get(CONF_COMPANION_RULES))
+    except RulesError:
+        # Companions tell what is wrong with them.
+        return DEFAULT_RULES
+
+
+def _minutes(hour: int, span: Span) -> int:
+    """Return how many minutes (ms) of a span the server counts in an hour."""
+    low = max(hour + MINUTE * 1000, span.first)
+    high = min(hour + HOUR, span.last)
+    return max(0, (high - low) // (MINUTE * 1000) + 1)
+
+
+def _runs(short: dict[int, list[Series]]) -> list[tuple[list[int], list[Series]]]:
+    """Join hours in a row of the same series, up to a chunk."""
+    runs: list[tuple[list[int], list[Series]]] = []
+    for hour, series in sorted(short.items()):
+        if runs:
+            hours, before = runs[-1]
+            if (
+                hour - hours[-1] == HOUR
+                and series == before
+                and hour - hours[0] < CHUNK * 1000 - HOUR
+            ):
+                hours.append(hour)
+                continue
+        runs.append(([hour], series))
+    return runs

@@ -1,0 +1,596 @@
+"""Logs of IoTaWatt units reach the history server, whole and once, whatever is off meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+import logging
+import time
+from typing import Any
+from unittest.mock import patch
+
+from homeassistant.config_entries import SOURCE_USER, ConfigSubentryData
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import issue_registry as ir
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.heat_pump_hub import archive, iotawatt as module
+from custom_components.heat_pump_hub.const import DOMAIN
+from custom_components.heat_pump_hub.diagnostics import async_get_config_entry_diagnostics
+from custom_components.heat_pump_hub.flow import iotawatt as flow_module
+from custom_components.heat_pump_hub.history.bulk import Bulk
+from custom_components.heat_pump_hub.history.shipper import Shipper
+from custom_components.heat_pump_hub.iotawatt import State, UnitSync
+from custom_components.heat_pump_hub.simulator.iotawatt import IotawattUnit, UnitFault
+
+from .fakes import FakeFamily, families, make_entry, set_up
+from .servers import VictoriaMetrics, VictoriaMetricsFactory
+
+MINUTE = 60
+HOUR = 3600
+DAY = 24 * HOUR
+NOW = int(time.time()) // MINUTE * MINUTE
+SERIES = {"Mains_1": "W", "Upstairs_Heat": "W", "Voltage": "V"}
+
+
+@pytest.fixture
+def fake() -> Generator[FakeFamily]:
+    fake = FakeFamily()
+    with families(fake):
+        yield fake
+
+
+@pytest.fixture
+def quick() -> Generator[None]:
+    """Let nobody wait long."""
+
+    async def sleep(delay: float) -> None:
+        await asyncio.sleep(min(delay, 0.1))
+
+    with (
+        patch.object(module, "WATCH", 0.02),
+        patch.object(module, "HOLD", 0.05),
+        patch.object(module, "EVERY", 0.1),
+        patch.object(module, "FIRST_DELAY", 0.05),
+        patch.object(module, "LONGEST_DELAY", 0.1),
+        patch.object(module, "REST", (0.0, 0.0)),
+        patch.object(module, "Bulk", partial(Bulk, sleep=sleep)),
+        patch.object(archive, "Shipper", partial(Shipper, hold=0.2)),
+        patch("custom_components.heat_pump_hub.history.shipper.LOOK_EVERY", 0.1),
+    ):
+        yield
+
+
+@pytest.fixture
+async def server(quick: None, victoria_metrics: VictoriaMetrics) -> AsyncIterator[VictoriaMetrics]:
+    """Start a server that shows at once what it gets."""
+    async with showing(victoria_metrics):
+        yield victoria_metrics
+
+
+class showing:  # noqa: N801 - reads like a function
+    """Make a server show at once what it gets."""
+
+    def __init__(self, server: VictoriaMetrics) -> None:
+        self._server = server
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.create_task(self._show())
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _show(self) -> None:
+        while True:
+            with suppress(OSError):
+                await self._server.flush()
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def units(socket_enabled: None) -> Iterator[Callable[..., IotawattUnit]]:
+    made: list[IotawattUnit] = []
+
+    def make(**more: Any) -> IotawattUnit:
+        unit = IotawattUnit(**{"begin": NOW - 3 * DAY, "clock": lambda: NOW + 20} | more)
+        unit.start()
+        made.append(unit)
+        return unit
+
+    yield make
+    for unit in made:
+        unit.stop()
+
+
+def subentry(
+    unit: IotawattUnit, device: str = "iwatt5", series: dict[str, str] | None = None
+) -> ConfigSubentryData:
+    return ConfigSubentryData(
+        data={"host": f"127.0.0.1:{unit.port}", "device": device, "series": series or SERIES},
+        subentry_type="iotawatt",
+        title=f"IoTaWatt {device}",
+        unique_id=device,
+    )
+
+
+async def heat_pump(
+    hass: HomeAssistant, server: VictoriaMetrics | None, *subentries: ConfigSubentryData
+) -> MockConfigEntry:
+    data = {} if server is None else {"history_url": server.url}
+    entry = make_entry(data=data, subentries_data=subentries)
+    await set_up(hass, entry)
+    return entry
+
+
+def syncs(entry: MockConfigEntry) -> Sequence[UnitSync]:
+    return list(entry.runtime_data.iotawatt.units.values())
+
+
+async def until(true: Callable[[], Any]) -> None:
+    async with asyncio.timeout(30):
+        while not true():
+            await asyncio.sleep(0.02)
+
+
+async def in_step(entry: MockConfigEntry) -> None:
+    await until(
+        lambda: all(
+            one.progress.state is State.IN_STEP and one.progress.lag == 0 for one in syncs(entry)
+        )
+    )
+
+
+async def stored(server: VictoriaMetrics, device: str = "iwatt5") -> dict[str, dict[int, float]]:
+    """Return what the server has, raw, by series and s since 1970."""
+    found: dict[str, dict[int, float]] = {}
+    for one in await server.export(f'{{source="iotawatt",device="{device}"}}'):
+        times = [at // 1000 for at in one["timestamps"]]
+        assert len(set(times)) == len(times)
+        found[one["metric"]["series"]] = dict(zip(times, one["values"], strict=True))
+    return found
+
+
+def held(
+    unit: IotawattUnit, names: Sequence[str] = tuple(SERIES), last: int = NOW
+) -> dict[str, dict[int, float]]:
+    """Return what the unit's log has."""
+    first = -(-unit.begin // MINUTE) * MINUTE
+    return {
+        name: {
+            at: value
+            for at in range(first, last, MINUTE)
+            if (value := unit.value(name, at)) is not None
+        }
+        for name in names
+    }
+
+
+async def test_a_log_is_on_the_server_to_the_minute_and_the_value(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    hole = (NOW - 2 * DAY + 120, NOW - 2 * DAY + 5 * HOUR)
+    unit = units(begin=NOW - 16 * DAY - 25, missing=[hole])
+    entry = await heat_pump(hass, server, subentry(unit))
+    await in_step(entry)
+    assert await stored(server) == held(unit)
+    labels = {one["metric"]["series"]: one["metric"] for one in await server.export('{source!=""}')}
+    assert labels["Mains_1"] == {
+        "__name__": "heatpump_companion",
+        "heatpump_id": "idm",
+        "source": "iotawatt",
+        "device": "iwatt5",
+        "series": "Mains_1",
+        "unit": "W",
+        "group": "trunk",
+        "pair": "Mains",
+    }
+    assert labels["Upstairs_Heat"]["group"] == "hvac"
+    assert labels["Voltage"]["unit"] == "V"
+    progress = syncs(entry)[0].progress
+    assert progress.sent == sum(len(values) for values in held(unit).values())
+    assert (progress.resent, progress.skipped) == (0, 0)
+
+
+async def test_new_minutes_follow(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    now = NOW - HOUR + 20
+    unit = units(clock=lambda: now)
+    entry = await heat_pump(hass, server, subentry(unit))
+    await in_step(entry)
+    before = unit.rows
+    # The minute that runs is not a mean yet.
+    assert max((await stored(server))["Mains_1"]) == NOW - HOUR - MINUTE
+    for _ in range(3):
+        now += 150
+        last = now // MINUTE * MINUTE
+        await until(lambda last=last: syncs(entry)[0].progress.last == last)
+    assert await stored(server) == held(unit, last=last)
+    # Only what is new is asked for; a minute's place was shown by its last.
+    assert unit.rows - before <= 3 * len(SERIES) + 8
+
+
+async def test_a_restart_in_the_middle_goes_on(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units(begin=NOW - 30 * DAY)
+    entry = await heat_pump(hass, server, subentry(unit))
+    await until(lambda: syncs(entry)[0].progress.sent > 0)
+    sent = syncs(entry)[0].progress.sent
+    total = sum(len(values) for values in held(unit).values())
+    assert sent < total
+    await hass.config_entries.async_unload(entry.entry_id)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await in_step(entry)
+    assert await stored(server) == held(unit)
+    assert 0 < syncs(entry)[0].progress.sent <= total - sent
+
+
+async def test_a_killed_server_loses_nothing(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units(begin=NOW - 30 * DAY)
+    entry = await heat_pump(hass, server, subentry(unit))
+    await until(lambda: syncs(entry)[0].progress.sent > 0)
+    await asyncio.to_thread(server.kill)
+    await until(lambda: entry.runtime_data.archive.shipper.away or unit.rows > 30_000)
+    await asyncio.to_thread(server.start)
+    await in_step(entry)
+    assert await stored(server) == held(unit)
+
+
+async def test_what_the_server_lost_in_the_middle_is_brought_again(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units(begin=NOW - 10 * DAY, missing=[(NOW - 3 * DAY, NOW - 2 * DAY)])
+    entry = await heat_pump(hass, server, subentry(unit))
+    await in_step(entry)
+    await hass.config_entries.async_unload(entry.entry_id)
+    whole = await stored(server)
+    assert whole == held(unit)
+    # A server with all but a minute, an hour and a day, as from a backup.
+    gone = {
+        "Mains_1": [NOW - 9 * DAY],
+        "Voltage": [
+            *range(NOW - 5 * DAY, NOW - 5 * DAY + HOUR, MINUTE),
+            *range(NOW - 8 * DAY, NOW - 7 * DAY, MINUTE),
+        ],
+    }
+    lines = await server.export('{source="iotawatt"}')
+    await server.get("/api/v1/admin/tsdb/delete_series", **{"match[]": '{source="iotawatt"}'})
+    for line in lines:
+        lost = {at * 1000 for at in gone.get(line["metric"]["series"], ())}
+        pairs = zip(line["timestamps"], line["values"], strict=True)
+        kept = [pair for pair in pairs if pair[0] not in lost]
+        line["timestamps"], line["values"] = map(list, zip(*kept, strict=True))
+        await server.post("/api/v1/import", module_json(line))
+    assert await stored(server) != whole
+    rows = unit.rows
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: syncs(entry)[0].progress.filled)
+    await in_step(entry)
+    assert await stored(server) == whole
+    assert syncs(entry)[0].progress.filled == sum(map(len, gone.values()))
+    # The hole of the log itself is read once, and no more.
+    assert unit.rows - rows < 3 * DAY // MINUTE
+    rows = unit.rows
+    syncs(entry)[0]._looked_back = None
+    await until(lambda: syncs(entry)[0]._looked_back is not None)
+    assert unit.rows == rows
+
+
+def module_json(line: dict[str, Any]) -> bytes:
+    import json
+
+    return json.dumps(line).encode()
+
+
+async def test_two_units_and_one_that_is_off(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    one, two = units(), units(seed=5, begin=NOW - DAY)
+    two.stop()
+    entry = await heat_pump(hass, server, subentry(one), subentry(two, "iwatt6"))
+    first, second = syncs(entry)
+    await until(lambda: first.progress.state is State.IN_STEP)
+    await until(lambda: second.progress.state is State.NO_UNIT)
+    assert await stored(server) == held(one)
+    with patch.object(module, "LONG", 0.0):
+        issue = ("heat_pump_hub", f"iotawatt_unreachable_{second.subentry.subentry_id}")
+        await until(lambda: issue in ir.async_get(hass).issues)
+    await asyncio.to_thread(two.start)
+    await in_step(entry)
+    assert await stored(server, "iwatt6") == held(two)
+    assert issue not in ir.async_get(hass).issues
+    # One line down, one up.
+    assert caplog.text.count("no history from IoTaWatt iwatt6") == 1
+    assert caplog.text.count("history from IoTaWatt iwatt6 goes on") == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [UnitFault.BUSY, UnitFault.CUT, UnitFault.GARBAGE, UnitFault.PASSWORD]
+)
+async def test_a_fault_of_the_unit_passes(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+    fault: UnitFault,
+) -> None:
+    unit = units()
+    entry = await heat_pump(hass, server, subentry(unit))
+    await until(lambda: unit.rows > 1_000)
+    unit.fault = fault
+    await until(lambda: syncs(entry)[0].progress.state is State.NO_UNIT)
+    unit.fault = None
+    await in_step(entry)
+    assert await stored(server) == held(unit)
+
+
+async def test_a_series_that_is_chosen_later_comes_from_the_beginning(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units()
+    entry = await heat_pump(hass, server, subentry(unit, series={"Mains_1": "W"}))
+    await in_step(entry)
+    rows = unit.rows
+    (chosen,) = entry.subentries.values()
+    hass.config_entries.async_update_subentry(
+        entry, chosen, data={**chosen.data, "series": {"Mains_1": "W", "Frequency": "Hz"}}
+    )
+    await in_step(entry)
+    assert await stored(server) == held(unit, ["Mains_1", "Frequency"])
+    # What is there already is not read again.
+    assert unit.rows - rows <= 3 * DAY // MINUTE
+    hass.config_entries.async_remove_subentry(entry, chosen.subentry_id)
+    assert not syncs(entry)
+
+
+async def test_a_series_that_is_gone_stops_no_other(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units()
+    entry = await heat_pump(hass, server, subentry(unit, series={"Mains_1": "W", "Attic": "W"}))
+    await in_step(entry)
+    assert await stored(server) == held(unit, ["Mains_1"])
+    issue_id = f"iotawatt_series_gone_{syncs(entry)[0].subentry.subentry_id}"
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
+    assert issue is not None
+    assert issue.translation_placeholders == {
+        "title": "Cellar",
+        "unit": "IoTaWatt iwatt5",
+        "details": "Attic",
+    }
+    unit.series = {"Attic": "Watts"}
+    await until(lambda: syncs(entry)[0].progress.gone == ["Mains_1"])
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
+
+
+async def test_what_the_server_would_not_keep_is_not_sent(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    quick: None,
+    victoria_metrics_factory: VictoriaMetricsFactory,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    server = victoria_metrics_factory("-retentionPeriod=2d")
+    unit = units(begin=NOW - 30 * DAY)
+    async with showing(server):
+        entry = await heat_pump(hass, server, subentry(unit))
+        await in_step(entry)
+        found = (await stored(server))["Mains_1"]
+    assert NOW - 2 * DAY < min(found) < NOW - 2 * DAY + 2 * HOUR
+    assert found == {at: unit.value("Mains_1", at) for at in range(min(found), NOW, MINUTE)}
+
+
+async def test_a_server_that_does_not_say_what_it_keeps(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    quick: None,
+    victoria_metrics_factory: VictoriaMetricsFactory,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    """Behind a gateway, perhaps: once old minutes are not kept, the last month is sent."""
+    server = victoria_metrics_factory("-retentionPeriod=1", "-flagsAuthKey=secret")
+    unit = units(begin=NOW - 60 * DAY)
+    async with showing(server):
+        entry = await heat_pump(hass, server, subentry(unit, series={"Mains_1": "W"}))
+        await in_step(entry)
+        found = (await stored(server))["Mains_1"]
+    assert NOW - 31 * DAY <= min(found) <= NOW - 31 * DAY + 2 * HOUR
+    assert found == {at: unit.value("Mains_1", at) for at in range(min(found), NOW, MINUTE)}
+
+
+async def test_diagnostics_say_how_far_it_is_and_not_where(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units()
+    entry = await heat_pump(hass, server, subentry(unit))
+    await in_step(entry)
+    found = (await async_get_config_entry_diagnostics(hass, entry))["iotawatt"]
+    assert found == [
+        {
+            "state": "in_step",
+            "series": 3,
+            "gone": 0,
+            "log_first": NOW - 3 * DAY,
+            "log_last": NOW,
+            "last": NOW,
+            "lag": 0,
+            "sent": 3 * 3 * DAY // MINUTE,
+            "skipped": 0,
+            "resent": 0,
+            "filled": 0,
+            "error": None,
+        }
+    ]
+
+
+async def test_an_address_that_is_none_harms_nobody(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    unit = units()
+    broken = subentry(unit, "iwatt6")
+    broken["data"] = {**broken["data"], "host": "a b"}
+    entry = await heat_pump(hass, server, broken, subentry(unit))
+    await in_step(entry)
+    assert len(syncs(entry)) == 1
+    assert "This is no host name" in caplog.text
+
+
+async def start(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
+    return await hass.config_entries.subentries.async_init(
+        (entry.entry_id, "iotawatt"), context={"source": SOURCE_USER}
+    )
+
+
+async def put(hass: HomeAssistant, result: Any, **user_input: Any) -> Any:
+    return await hass.config_entries.subentries.async_configure(result["flow_id"], user_input)
+
+
+async def test_an_owner_adds_a_unit_and_changes_it(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units()
+    entry = await heat_pump(hass, server)
+    result = await start(hass, entry)
+    assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "user")
+    result = await put(hass, result, host=f"HTTP://127.0.0.1:{unit.port}/")
+    assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "series")
+    options = result["data_schema"].schema["series"].config["options"]
+    assert [one["value"] for one in options] == list(unit.series)
+    assert options[0]["label"] == "Voltage (V)"
+    result = await put(hass, result, series=[])
+    assert result["errors"] == {"series": "iotawatt_no_series"}
+    result = await put(hass, result, series=["Mains_1", "Frequency"])
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    (chosen,) = entry.subentries.values()
+    host = f"127.0.0.1:{unit.port}"
+    assert dict(chosen.data) == {
+        "host": host,
+        "device": host,
+        "series": {"Mains_1": "W", "Frequency": "Hz"},
+    }
+    await until(lambda: syncs(entry))
+    await in_step(entry)
+    assert await stored(server, host) == held(unit, ["Mains_1", "Frequency"])
+
+    result = await start(hass, entry)
+    result = await put(hass, result, host=host)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
+
+    # It has another address now; its series stay the same.
+    moved = units()
+    del moved.series["Frequency"]
+    result = await entry.start_subentry_reconfigure_flow(hass, chosen.subentry_id)
+    assert result["step_id"] == "reconfigure"
+    result = await put(hass, result, host=f"127.0.0.1:{moved.port}")
+    (field,) = result["data_schema"].schema
+    assert field.default() == ["Mains_1"]
+    result = await put(hass, result, series=["Mains_1", "Solar"])
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    assert dict(chosen.data) == {
+        "host": f"127.0.0.1:{moved.port}",
+        "device": host,
+        "series": {"Mains_1": "W", "Solar": "W"},
+    }
+    await in_step(entry)
+    assert (await stored(server, host))["Solar"] == held(moved, ["Solar"])["Solar"]
+
+
+async def test_without_a_history_server_there_is_nowhere_to_go(
+    hass: HomeAssistant, fake: FakeFamily
+) -> None:
+    entry = await heat_pump(hass, None)
+    result = await start(hass, entry)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "no_history_server")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (UnitFault.BUSY, "iotawatt_busy"),
+        (UnitFault.GARBAGE, "iotawatt_other"),
+        (UnitFault.PASSWORD, "iotawatt_password"),
+        (UnitFault.SLOW, "iotawatt_unreachable"),
+    ],
+)
+async def test_an_owner_reads_what_is_wrong(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+    fault: UnitFault,
+    error: str,
+) -> None:
+    unit = units()
+    unit.fault, unit.delay = fault, 1.0
+    entry = await heat_pump(hass, server)
+    result = await start(hass, entry)
+    with patch.object(flow_module, "TIMEOUT", 0.2):
+        result = await put(hass, result, host=f"127.0.0.1:{unit.port}")
+    assert result["errors"] == {"host": error}
+    unit.fault = None
+    result = await put(hass, result, host=f"127.0.0.1:{unit.port}")
+    assert result["step_id"] == "series"
+
+
+async def test_what_is_no_unit_is_told(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units(series={})
+    entry = await heat_pump(hass, server)
+    result = await start(hass, entry)
+    result = await put(hass, result, host="a b")
+    assert result["errors"] == {"host": "iotawatt_invalid_host"}
+    result = await put(hass, result, host=f"127.0.0.1:{unit.port}")
+    assert result["errors"] == {"host": "iotawatt_other"}
+    with patch.object(flow_module, "parse_host", side_effect=RuntimeError):
+        unit.series = {"a": "Watts"}
+        with patch.object(flow_module.Iotawatt, "series", side_effect=RuntimeError):
+            result = await put(hass, result, host=f"127.0.0.1:{unit.port}")
+    assert result["errors"] == {"base": "unknown"}
