@@ -1,7 +1,9 @@
 """Entities of others in a heat pump's history, and one of them as its electricity meter."""
 
-from collections.abc import Generator
+import asyncio
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 import json
 from typing import Any
 from unittest.mock import patch
@@ -13,13 +15,15 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 
+from custom_components.heat_pump_hub import archive
 from custom_components.heat_pump_hub.companions import SPACING_MS
 from custom_components.heat_pump_hub.diagnostics import async_get_config_entry_diagnostics
 from custom_components.heat_pump_hub.drivers.driver import NoAnswerError
 from custom_components.heat_pump_hub.drivers.points import Kind, Point, Quantity
 from custom_components.heat_pump_hub.history.codec import decompress
 from custom_components.heat_pump_hub.history.outbox import Outbox
-from custom_components.heat_pump_hub.history.series import Frame
+from custom_components.heat_pump_hub.history.series import Frame, milliseconds
+from custom_components.heat_pump_hub.history.shipper import Shipper, Stats
 from custom_components.heat_pump_hub.meter import FRESH_ENERGY, FRESH_POWER
 from custom_components.heat_pump_hub.units import normal
 
@@ -74,6 +78,10 @@ def lines(server: AiohttpClientMocker) -> Generator[Sent]:
 
     with patch.object(Outbox, "put", keep):
         yield found
+
+
+def names(lines: Sent) -> set[str]:
+    return {line["metric"]["__name__"] for line in lines}
 
 
 def with_options(data: dict[str, Any] | None = None, **options: Any) -> MockConfigEntry:
@@ -351,6 +359,81 @@ async def test_a_real_server_holds_companions_verified(
     (found,) = await victoria_metrics.export("heatpump_companion")
     assert found["values"] == [1500, 1750, 1750]
     assert found["metric"]["entity_id"] == PV
+
+
+async def test_what_a_killed_server_lost_of_companions_is_sent_again(
+    hass: HomeAssistant, fake: FakeFamily, victoria_metrics: VictoriaMetrics
+) -> None:
+    hass.states.async_set(PV, "1500", WATT)
+    hass.states.async_set(ROOM, "21.5", {"unit_of_measurement": "°C"})
+    entry = with_options({"history_url": victoria_metrics.url}, companions=[PV, ROOM])
+
+    async def until(
+        done: Callable[[Stats], bool], *, flush: bool = False, polls: bool = False
+    ) -> None:
+        async with asyncio.timeout(30):
+            while not done(entry.runtime_data.archive.stats):
+                await asyncio.sleep(0.1)
+                if flush:
+                    await victoria_metrics.flush()
+                if polls:
+                    await poll(hass, entry)
+
+    with (
+        patch.object(archive, "Shipper", partial(Shipper, hold=1.0)),
+        patch("custom_components.heat_pump_hub.history.shipper.LOOK_EVERY", 0.1),
+    ):
+        await set_up(hass, entry)
+        # It is known to store what it gets.
+        await until(lambda stats: stats.verified > 0, flush=True)
+        hass.states.async_set(PV, "1600", WATT)
+        now = hass.states.get(PV)
+        assert now is not None
+        changed = round(now.last_updated_timestamp * 1000)
+        await asyncio.sleep(0.01)
+        await poll(hass, entry)
+        polled = milliseconds(entry.runtime_data.coordinator.data.time)
+        await until(lambda stats: stats.queued_samples == 0)
+        taken = entry.runtime_data.archive.stats.posted
+        # It has said yes, and has written nothing to its disk.
+        victoria_metrics.kill()
+        victoria_metrics.start()
+        await until(lambda stats: stats.verified >= taken, flush=True, polls=True)
+    assert entry.runtime_data.archive.stats.lost > 0
+    await hass.config_entries.async_unload(entry.entry_id)
+    await victoria_metrics.flush()
+    stored = {
+        one["metric"]["entity_id"]: dict(zip(one["timestamps"], one["values"], strict=True))
+        for one in await victoria_metrics.export("heatpump_companion")
+    }
+    assert stored[PV][polled] == 1600
+    assert stored[ROOM][polled] == 21.5
+    assert stored[PV][changed] == 1600
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "", "idle", "1e999"])
+async def test_a_state_that_is_no_number_is_no_sample(
+    hass: HomeAssistant, fake: FakeFamily, lines: Sent, text: str
+) -> None:
+    hass.states.async_set(PV, text, WATT)
+    hass.states.async_set(PUMP, "unavailable")
+    entry = with_options(companions=[PV, PUMP])
+    await set_up(hass, entry)
+    hass.states.async_set(PV, f"{text} ", WATT)
+    await poll(hass, entry)
+    assert samples(lines, PV) == samples(lines, PUMP) == []
+    assert names(lines) >= {"heatpump_outdoor_temperature"}
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_with_everything_stored_companions_are_too(
+    hass: HomeAssistant, fake: FakeFamily, lines: Sent
+) -> None:
+    hass.states.async_set(PV, "3", WATT)
+    entry = with_options(companions=[PV], history_everything=True)
+    await set_up(hass, entry)
+    assert samples(lines, PV)[0][0] == 3
+    await hass.config_entries.async_unload(entry.entry_id)
 
 
 def test_units() -> None:

@@ -16,10 +16,16 @@ THERMAL = Point(
 )
 
 
+class Learning(FakeDriver):
+    """Has learned something three times."""
+
+    learned_version = 3
+
+
 def heat_pump(*without: str, **values: Any) -> FakeDriver:
     """Return a heat pump that gives 6 kW of heat, without some points."""
     points = {**POINTS, THERMAL.key: THERMAL}
-    driver = FakeDriver({key: point for key, point in points.items() if key not in without}, None)
+    driver = Learning({key: point for key, point in points.items() if key not in without}, None)
     driver.values |= {THERMAL.key: 6000} | values
     return driver
 
@@ -99,6 +105,7 @@ async def test_all_else_is_the_drivers() -> None:
     assert own.writes == [("dhw_temperature_setpoint", 50)]
     assert driver.traffic is own.traffic
     assert driver.learned() == {"a": 1}
+    assert driver.learned_version == 3
     assert driver.register("cop") == own.register("cop")
     assert driver.report() == {"plan": "everything", "metered": sorted(BOTH)}
     await driver.close()
