@@ -499,25 +499,11 @@ async def test_surplus_that_is_sent_is_one_the_register_takes(
     assert allowed(point, value) == sent
 
 
-async def test_notification_names_the_reasons(owner: HomeAssistant) -> None:
-    reason = {
-        "monitor": "range",
-        "signals": ["flow_temperature"],
-        "suspect": "flow_temperature",
-        "observed": 140.04,
-        "expected": 120.0,
-        "unit": "°C",
-        "tolerance": 0.0,
-        "since": "2026-11-20T10:00:00+00:00",
-    }
+async def test_notification_says_the_reason(owner: HomeAssistant) -> None:
     anomaly = "binary_sensor.idm_navigator_2_0_anomaly"
-    owner.states.async_set(anomaly, "on", {"reasons": [reason]})
+    owner.states.async_set(anomaly, "on", {"explanation": "Flow is at 140 °C."})
     message = examples()[2]["actions"][0]["data"]["message"]
-    assert flat(Template(message, owner).async_render()) == (
-        "flow_temperature (range): 140.0 °C instead of about 120.0, since 02:00."
-    )
-    owner.states.async_set(anomaly, "off", {})
-    assert Template(message, owner).async_render() == ""
+    assert Template(message, owner).async_render() == "Flow is at 140 °C."
 
 
 def test_number_of_entities_is_about_right() -> None:
