@@ -233,10 +233,13 @@ async def test_a_restart_in_the_middle_goes_on(
     total = sum(len(values) for values in held(unit).values())
     assert sent < total
     await hass.config_entries.async_unload(entry.entry_id)
+    rows = unit.rows
     await hass.config_entries.async_setup(entry.entry_id)
     await in_step(entry)
     assert await stored(server) == held(unit)
     assert 0 < syncs(entry)[0].progress.sent <= total - sent
+    # What was counted is not read again.
+    assert unit.rows - rows <= 30 * DAY // MINUTE - sent // len(SERIES)
 
 
 async def test_a_killed_server_loses_nothing(
@@ -430,6 +433,59 @@ async def test_a_server_that_does_not_say_what_it_keeps(
         found = (await stored(server))["Mains_1"]
     assert NOW - 31 * DAY <= min(found) <= NOW - 31 * DAY + 2 * HOUR
     assert found == {at: unit.value("Mains_1", at) for at in range(min(found), NOW, MINUTE)}
+
+
+async def test_many_series_are_asked_for_some_at_a_time(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    names = [f"Circuit {number}" for number in range(23)]
+    unit = units(series=dict.fromkeys(names, "Watts"), begin=NOW - 6 * HOUR)
+    entry = await heat_pump(hass, server, subentry(unit, series=dict.fromkeys(names, "W")))
+    await in_step(entry)
+    assert await stored(server) == held(unit, names)
+    assert max(asked.count("Circuit") for asked in unit.asked) == 10
+
+
+async def test_a_unit_whose_log_begins_now(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    now = NOW - HOUR
+    unit = units(begin=now - 20, clock=lambda: now)
+    entry = await heat_pump(hass, server, subentry(unit))
+    await until(lambda: syncs(entry)[0].progress.state is State.IN_STEP)
+    assert await stored(server) == {}
+    now += 240
+    await in_step(entry)
+    assert await stored(server) == held(unit, last=now)
+
+
+async def test_own_rules_give_labels(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units(begin=NOW - HOUR)
+    options = {"interval": 30, "companion_rules": "volt*: group=grid"}
+    entry = make_entry(
+        data={"history_url": server.url}, options=options, subentries_data=[subentry(unit)]
+    )
+    await set_up(hass, entry)
+    await in_step(entry)
+    groups = {
+        one["metric"]["series"]: one["metric"]["group"]
+        for one in await server.export('{source="iotawatt"}')
+    }
+    assert groups == {"Mains_1": "trunk", "Upstairs_Heat": "hvac", "Voltage": "grid"}
+    hass.config_entries.async_update_entry(entry, options=options | {"companion_rules": "no rule"})
+    await hass.config_entries.async_reload(entry.entry_id)
+    await in_step(entry)
 
 
 async def test_diagnostics_say_how_far_it_is_and_not_where(

@@ -7,7 +7,7 @@ the server is. What a server lost in the middle is found by counting the hours.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,7 +31,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from .archive import Archive
 from .const import CONF_COMPANION_RULES, CONF_DEVICE, CONF_SERIES, DOMAIN, LOGGER, SUBENTRY_IOTAWATT
 from .history.ask import HOUR, Labels, Span, hour_of, hourly, labels_of, last_stored, selector
-from .history.bulk import Batch, Bulk, Column, NotKeptError
+from .history.bulk import PAUSE, Batch, Bulk, Column, NotKeptError
 from .history.companion_rules import DEFAULT_RULES, Rules, RulesError, rules_of
 from .history.iotawatt import (
     MINUTE,
@@ -39,6 +39,7 @@ from .history.iotawatt import (
     InvalidHostError,
     Iotawatt,
     IotawattError,
+    Page,
     Series,
 )
 from .history.shipper import HOLD
@@ -154,8 +155,8 @@ class UnitSync:
         }
         self._next: dict[Series, int] = {}
         """The first minute that is not known to be on the server, s since 1970."""
-        self._most: dict[tuple[Labels, int], int] = {}
-        """Samples the unit has in an hour (ms), where these are not all."""
+        self._most: dict[Labels, dict[int, int]] = {}
+        """Minutes the unit has in hours (ms) that are not whole."""
         self._looked_back: float | None = None
         self._floor = 0
         """The server was seen not to keep what is older, s since 1970."""
@@ -231,6 +232,8 @@ class UnitSync:
         first = max(log.first, self._earliest())
         # A unit whose clock is ahead would fill the future.
         last = min(log.last, int(time.time()) // MINUTE * MINUTE)
+        if last <= first:
+            return
         for one in series:
             if one not in self._next:
                 stored = await self._last_stored(one, last - first)
@@ -296,49 +299,29 @@ class UnitSync:
                 max(first, begin + MINUTE) * 1000, min(last - MINUTE, begin + COUNTED) * 1000
             )
             counts = await self._bulk.ask(partial(hourly, turn, run, by_labels, span))
-            short: dict[int, list[Series]] = {}
-            for hour in range(hour_of(span.first), hour_of(span.last) + 1, HOUR):
-                whole = _minutes(hour, span)
-                for labels, one in by_labels.items():
-                    most = self._most.get((labels, hour), whole)
-                    if counts.get(labels, {}).get(hour, 0) < most:
-                        short.setdefault(hour, []).append(one)
-            for hours, some in _runs(short):
+            short = await run(_short, counts, [*by_labels], span, self._most)
+            for hours, labels in _runs(short):
+                some = [by_labels[one] for one in labels]
                 low = max(hours[0] // 1000 + MINUTE, first)
                 high = min(hours[-1] // 1000 + 3600 + MINUTE, last)
                 for place in range(0, len(some), MOST_COLUMNS):
                     chunk = await self._read(some[place : place + MOST_COLUMNS], low, high)
-                    self._remember(chunk, [hour for hour in hours if hour + HOUR < last * 1000])
+                    over = [hour for hour in hours if hour + HOUR < last * 1000]
+                    await run(_remember, chunk, over, self._most)
                     yield chunk
-
-    def _remember(self, chunk: _Chunk, hours: Sequence[int]) -> None:
-        """Note how many minutes the unit has in hours that are not whole."""
-        for column in chunk.columns:
-            found: dict[int, int] = {}
-            for at in column.times:
-                found[hour_of(at)] = found.get(hour_of(at), 0) + 1
-            for hour in hours:
-                self._most[column.labels, hour] = found.get(hour, 0)
 
     async def _read(self, series: Sequence[Series], begin: int, end: int) -> _Chunk:
         """Return what the unit has from ``begin`` up to ``end``, page by page."""
-        times: list[list[int]] = [[] for _ in series]
-        values: list[list[float]] = [[] for _ in series]
+        pages: list[Page] = []
         at = begin
         while at < end:
             page = await self._unit.page(series, at, end)
-            for place, column in enumerate(page.columns):
-                for index, value in enumerate(column):
-                    if value is not None:
-                        times[place].append((at + index * MINUTE) * 1000)
-                        values[place].append(value)
+            pages.append(page)
             at = page.end
             if page.end - page.first >= LARGE:
                 await asyncio.sleep(min(max(self._unit.took, REST[0]), REST[1]))
-        columns = [
-            Column(self._labels[one], times[place], values[place], one.decimals)
-            for place, one in enumerate(series)
-        ]
+        labels = [(self._labels[one], one.decimals) for one in series]
+        columns = await self._hass.async_add_executor_job(_columns, pages, labels)
         return _Chunk(tuple(series), end, columns)
 
     async def _last_stored(self, one: Series, length: int) -> int | None:
@@ -505,6 +488,54 @@ def _rules(entry: ConfigEntry) -> Rules:
         return DEFAULT_RULES
 
 
+def _columns(pages: Sequence[Page], labels: Sequence[tuple[Labels, int]]) -> list[Column]:
+    """Return what pages hold, oldest first; for a thread."""
+    columns: list[Column] = []
+    for place, (own, decimals) in enumerate(labels):
+        times: list[int] = []
+        values: list[float] = []
+        for page in pages:
+            for index, value in enumerate(page.columns[place]):
+                if value is not None:
+                    times.append((page.first + index * MINUTE) * 1000)
+                    values.append(value)
+            time.sleep(PAUSE)
+        columns.append(Column(own, times, values, decimals))
+    return columns
+
+
+def _short(
+    counts: Mapping[Labels, Mapping[int, int]],
+    series: Sequence[Labels],
+    span: Span,
+    most: Mapping[Labels, Mapping[int, int]],
+) -> dict[int, list[Labels]]:
+    """Return hours (ms) of a span and the series that have less than they should; for a thread."""
+    short: dict[int, list[Labels]] = {}
+    hours = {
+        hour: _minutes(hour, span)
+        for hour in range(hour_of(span.first), hour_of(span.last) + 1, HOUR)
+    }
+    for one in series:
+        found, known = counts.get(one, {}), most.get(one, {})
+        for hour, whole in hours.items():
+            if found.get(hour, 0) < known.get(hour, whole):
+                short.setdefault(hour, []).append(one)
+        time.sleep(PAUSE)
+    return short
+
+
+def _remember(chunk: _Chunk, hours: Sequence[int], most: dict[Labels, dict[int, int]]) -> None:
+    """Note how many minutes the unit has in hours (ms) that are not whole; for a thread."""
+    for column in chunk.columns:
+        found: dict[int, int] = {}
+        for at in column.times:
+            found[hour_of(at)] = found.get(hour_of(at), 0) + 1
+        known = most.setdefault(column.labels, {})
+        known |= {hour: found.get(hour, 0) for hour in hours}
+        time.sleep(PAUSE)
+
+
 def _minutes(hour: int, span: Span) -> int:
     """Return how many minutes (ms) of a span the server counts in an hour."""
     low = max(hour + MINUTE * 1000, span.first)
@@ -512,9 +543,9 @@ def _minutes(hour: int, span: Span) -> int:
     return max(0, (high - low) // (MINUTE * 1000) + 1)
 
 
-def _runs(short: dict[int, list[Series]]) -> list[tuple[list[int], list[Series]]]:
+def _runs(short: Mapping[int, list[Labels]]) -> list[tuple[list[int], list[Labels]]]:
     """Join hours in a row of the same series, up to a chunk."""
-    runs: list[tuple[list[int], list[Series]]] = []
+    runs: list[tuple[list[int], list[Labels]]] = []
     for hour, series in sorted(short.items()):
         if runs:
             hours, before = runs[-1]
