@@ -354,24 +354,55 @@ async def test_a_fault_of_the_unit_passes(
     assert await stored(server) == held(unit)
 
 
+async def test_rows_that_are_wrong_are_a_fault_of_the_unit(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units(begin=NOW - 20 * DAY)
+    answer = unit._answer
+
+    def wrong(path: str, asked: dict[str, str]) -> tuple[int, str]:
+        status, text = answer(path, asked)
+        if "begin" in asked and int(asked["begin"]) > NOW - 6 * DAY:
+            text = text.replace(f"[{asked['begin']},", "[7,")
+        return status, text
+
+    unit._answer = wrong  # type: ignore[method-assign]
+    entry = await heat_pump(hass, server, subentry(unit))
+    await until(lambda: syncs(entry)[0].progress.state is State.NO_UNIT)
+    # What was read before it is there, and counted.
+    assert syncs(entry)[0].progress.last == NOW - 6 * DAY
+    assert syncs(entry)[0].progress.error == "WrongAnswerError"
+    assert await stored(server) == held(unit, last=NOW - 6 * DAY)
+    unit._answer = answer  # type: ignore[method-assign]
+    await in_step(entry)
+    assert await stored(server) == held(unit)
+
+
 async def test_a_series_that_is_chosen_later_comes_from_the_beginning(
     hass: HomeAssistant,
     fake: FakeFamily,
     server: VictoriaMetrics,
     units: Callable[..., IotawattUnit],
 ) -> None:
-    unit = units()
+    now = NOW - DAY
+    unit = units(begin=NOW - 10 * DAY, clock=lambda: now)
     entry = await heat_pump(hass, server, subentry(unit, series={"Mains_1": "W"}))
     await in_step(entry)
     rows = unit.rows
+    unit.stop()
+    now = NOW
     (chosen,) = entry.subentries.values()
     hass.config_entries.async_update_subentry(
         entry, chosen, data={**chosen.data, "series": {"Mains_1": "W", "Frequency": "Hz"}}
     )
+    await asyncio.to_thread(unit.start)
     await in_step(entry)
     assert await stored(server) == held(unit, ["Mains_1", "Frequency"])
-    # What is there already is not read again.
-    assert unit.rows - rows <= 3 * DAY // MINUTE
+    # What is there already is not read again, and what lacks of both is read at once.
+    assert unit.rows - rows == 10 * DAY // MINUTE
     hass.config_entries.async_remove_subentry(entry, chosen.subentry_id)
     assert not syncs(entry)
 
