@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 import pytest
@@ -339,6 +340,11 @@ async def test_a_renamed_entity_is_followed(
     await poll(hass, entry)
     await hass.config_entries.async_unload(entry.entry_id)
     assert samples(lines, "sensor.roof")[-1][0] == 7
+    # Nor is it lost on one that is not loaded, nor on one that names no meter.
+    registry.async_update_entity("sensor.roof", new_entity_id="sensor.shed")
+    await hass.async_block_till_done()
+    assert entry.options["companions"] == ["sensor.shed"]
+    assert entry.state is ConfigEntryState.NOT_LOADED
 
 
 async def test_a_real_server_holds_companions_verified(

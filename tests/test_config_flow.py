@@ -16,6 +16,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData, section
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.setup import async_setup_component
 import pytest
@@ -1268,12 +1269,28 @@ async def test_a_rule_that_is_none_is_told_by_its_line(hass: HomeAssistant) -> N
     assert entry.options == OPTIONS | entities
 
 
+async def test_a_heat_pump_is_not_its_own_meter(hass: HomeAssistant) -> None:
+    entry = idm_entry(hass)
+    own = er.async_get(hass).async_get_or_create("sensor", DOMAIN, "x", config_entry=entry)
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    meter = {"meter_power": "sensor.meter", "meter_energy": own.entity_id, "meter_preferred": True}
+    form = await hass.config_entries.options.async_configure(
+        form["flow_id"], OPTIONS | {"electricity_meter": meter}
+    )
+    shows(form, "init", base="meter_is_own")
+    meter.pop("meter_energy")
+    await hass.config_entries.options.async_configure(
+        form["flow_id"], OPTIONS | {"electricity_meter": meter}
+    )
+    assert entry.options == OPTIONS | meter
+
+
 @pytest.mark.parametrize("language", ["en", "de"])
 async def test_every_fault_of_a_rule_is_translated(hass: HomeAssistant, language: str) -> None:
     texts = await async_get_translations(hass, language, "options", {DOMAIN}, config_flow=True)
     prefix = f"component.{DOMAIN}.options.error."
     found = {key.removeprefix(prefix) for key in texts if key.startswith(prefix)}
-    assert found == {f"rules_{kind}" for kind in FaultKind}
+    assert found == {f"rules_{kind}" for kind in FaultKind} | {"meter_is_own"}
 
 
 async def test_only_the_demo_is_polled_every_second(hass: HomeAssistant) -> None:

@@ -82,6 +82,7 @@ SAFE_TIMEOUT: Final = 10.0
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the actions: they are known, and checked, whether or not a heat pump is loaded."""
     async_register_actions(hass)
+    async_follow_renames(hass)
     return True
 
 
@@ -199,7 +200,6 @@ async def _async_assemble(
     stack.push_async_callback(companions.async_close)
     coordinator.consumers += [companions.record, companions.send]
     coordinator.on_missed.append(companions.missed)
-    entry.async_on_unload(async_follow_renames(hass, entry))
     watched = {
         key: point for key, point in driver.points.items() if point.enabled or is_canonical(point)
     }

@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any, Final
 
 from homeassistant.components.sensor import ATTR_STATE_CLASS, SensorStateClass
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import (
     ATTR_FRIENDLY_NAME,
     ATTR_UNIT_OF_MEASUREMENT,
@@ -30,10 +30,7 @@ from homeassistant.core import (
     split_entity_id,
 )
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.event import (
-    async_track_entity_registry_updated_event,
-    async_track_state_change_event,
-)
+from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.util import dt as dt_util
 
 from .archive import Archive
@@ -42,6 +39,7 @@ from .const import (
     CONF_COMPANIONS,
     CONF_METER_ENERGY,
     CONF_METER_POWER,
+    DOMAIN,
     LOGGER,
 )
 from .drivers.points import Kind, Point, Quantity, Snapshot, Value
@@ -265,18 +263,26 @@ def _rules(entry: ConfigEntry) -> Rules:
 
 
 @callback
-def async_follow_renames(hass: HomeAssistant, entry: ConfigEntry) -> CALLBACK_TYPE:
-    """Keep the options of an entry true when an entity that they name gets another id.
+def async_follow_renames(hass: HomeAssistant) -> None:
+    """Keep the options of all entries true when an entity that they name gets another id.
 
-    Its series goes on under the new one.
+    Loaded or not; its series goes on under the new one.
     """
+
+    @callback
+    def is_rename(data: er.EventEntityRegistryUpdatedData) -> bool:
+        return data["action"] == "update" and "old_entity_id" in data
 
     @callback
     def renamed(event: Event[er.EventEntityRegistryUpdatedData]) -> None:
         data = event.data
-        if data["action"] != "update" or "old_entity_id" not in data:
-            return
-        old, new = data["old_entity_id"], data["entity_id"]
+        assert data["action"] == "update"
+        for entry in hass.config_entries.async_entries(DOMAIN):
+            if data["old_entity_id"] in _named(entry):
+                rename(entry, data["old_entity_id"], data["entity_id"])
+
+    @callback
+    def rename(entry: ConfigEntry, old: str, new: str) -> None:
         options = dict(entry.options)
         if CONF_COMPANIONS in options:
             options[CONF_COMPANIONS] = [
@@ -286,9 +292,10 @@ def async_follow_renames(hass: HomeAssistant, entry: ConfigEntry) -> CALLBACK_TY
             if options.get(meter) == old:
                 options[meter] = new
         hass.config_entries.async_update_entry(entry, options=options)
-        hass.config_entries.async_schedule_reload(entry.entry_id)
+        if entry.state in (ConfigEntryState.LOADED, ConfigEntryState.SETUP_RETRY):
+            hass.config_entries.async_schedule_reload(entry.entry_id)
 
-    return async_track_entity_registry_updated_event(hass, _named(entry), renamed)
+    hass.bus.async_listen(er.EVENT_ENTITY_REGISTRY_UPDATED, renamed, event_filter=is_rename)
 
 
 def _named(entry: ConfigEntry) -> Sequence[str]:

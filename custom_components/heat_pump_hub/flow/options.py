@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
 from homeassistant.data_entry_flow import section
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
     BooleanSelector,
     EntitySelector,
@@ -92,7 +93,9 @@ class HeatPumpHubOptionsFlow(OptionsFlowWithReload):
                 fault = err.lines[0]
                 errors = {BASE: f"rules_{fault.kind}"}
                 placeholders = {"line": str(fault.line), "text": fault.text}
-            else:
+            if self._is_own(options.get(CONF_METER_POWER), options.get(CONF_METER_ENERGY)):
+                errors = {BASE: "meter_is_own"}
+            if not errors:
                 return self.async_create_entry(data=options)
         interval = DEMO_INTERVAL_RANGE if CONF_DEMO in entry.data else INTERVAL_RANGE
         schema: dict[vol.Marker, Any] = {
@@ -128,3 +131,9 @@ class HeatPumpHubOptionsFlow(OptionsFlowWithReload):
             errors=errors,
             description_placeholders=placeholders,
         )
+
+    def _is_own(self, *entities: str | None) -> bool:
+        """Tell whether one is of this heat pump: it would measure itself by what it was told."""
+        registry = er.async_get(self.hass)
+        found = [registry.async_get(entity_id) for entity_id in entities if entity_id]
+        return any(one and one.config_entry_id == self.config_entry.entry_id for one in found)
