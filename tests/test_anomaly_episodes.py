@@ -145,7 +145,7 @@ async def test_an_episode_is_an_event_with_a_sentence(
     assert anomaly_state is not None
     assert anomaly_state.attributes["explanation"] == attributes["explanation"]
     assert kinds(events) == ["started"]
-    assert events[0].data["message"] == f"behaves unusually: {sentence}"
+    assert events[0].data["message"] == f"reports unusual behaviour: {sentence}"
     assert events[0].data["entity_id"] == found.entity_id
 
 
@@ -458,4 +458,8 @@ async def test_the_logbook_tells_it_in_a_sentence(
             "entity_id": entity_id(hass, "event", "anomaly_episode"),
         }
     ]
-    assert events[0].data["message"].startswith("behaves unusually: “Outdoor temperature” has ")
+    assert (
+        events[0]
+        .data["message"]
+        .startswith("reports unusual behaviour: “Outdoor temperature” has ")
+    )

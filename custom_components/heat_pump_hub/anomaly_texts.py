@@ -78,7 +78,7 @@ class AnomalyTexts:
         unit = str(reason.context.get("unit") or "")
         if name in ("range_high", "range_low", "spike", "jump", "generic"):
             unit = self._unit_of(signals[0]) or unit
-        if name.endswith("_gap") and unit == _KELVIN:
+        if signals == list(gap or ()) and unit == _KELVIN:
             unit = "K"
         if monitor in _PER_HOUR:
             observed, expected = (60 / one if one > 0 else 0.0 for one in (observed, expected))
@@ -154,6 +154,9 @@ class AnomalyTexts:
 
     def _when(self, reason: Reason) -> str:
         situation = ""
+        if reason.monitor.partition("_")[0] in _OF_MACHINE:
+            # It says by itself when that is.
+            return self._say("since", since=self.moment(reason.since))
         if mode := reason.context.get("mode"):
             situation = self._word(f"mode_{mode}")
         elif (running := reason.context.get("compressor_running")) is not None:

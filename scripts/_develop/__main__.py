@@ -5,6 +5,8 @@ import asyncio
 from pathlib import Path
 import sys
 
+from custom_components.heat_pump_hub.simulator.machine_faults import NAMES
+
 from .check import check
 from .errors import DevelopError
 from .home_assistant import LANGUAGES
@@ -27,6 +29,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--pump", choices=(*FAMILIES, "all"), default="idm", help="which heat pumps to add, live"
     )
+    parser.add_argument(
+        "--fault", choices=NAMES, help="45 healthy days and the first days of this are its past"
+    )
     parser.add_argument("--language", choices=LANGUAGES, default="en")
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="put all files there and keep them"
@@ -34,7 +39,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=_seconds, help="how long the heat pumps are watched (with --check: 60)"
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.fault and (options.check or options.pump != "idm"):
+        parser.error("--fault is for the IDM alone, live")
+    return options
 
 
 def _seconds(text: str) -> float:
@@ -66,6 +74,7 @@ def main(arguments: list[str]) -> int:
                     language=options.language,
                     keep=options.keep,
                     seconds=options.seconds,
+                    fault=options.fault,
                     families=FAMILIES if options.pump == "all" else (options.pump,),
                 )
             )

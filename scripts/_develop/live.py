@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from .errors import DevelopError
+from .fault import PAST, arguments, preload
 from .home_assistant import PORT, USER
 from .pumps import add_luxtronik_pump, add_modbus_pump, add_socket_pump
 from .simulator import Simulator
@@ -17,12 +18,17 @@ _STATUS_SECONDS: Final = 5.0
 
 
 async def live(
-    *, language: str, keep: Path | None, seconds: float | None, families: Sequence[str] = ("idm",)
+    *,
+    language: str,
+    keep: Path | None,
+    seconds: float | None,
+    families: Sequence[str] = ("idm",),
+    fault: str | None = None,
 ) -> None:
     """Run until cancelled, or for some seconds. Raises :class:`DevelopError`."""
     print("starting VictoriaMetrics, the simulated heat pump and Home Assistant ...", flush=True)
     async with (
-        running(language=language, port=PORT, keep=keep) as stand,
+        running(language=language, port=PORT, keep=keep, simulator=arguments(fault)) as stand,
         AsyncExitStack() as stack,
     ):
         pumps = []
@@ -37,6 +43,7 @@ async def live(
                 simulator = Simulator(stand.folder, "--family", family)
                 stack.push_async_callback(simulator.stop)
                 pumps.append(await add_modbus_pump(stand, simulator, family))
+        said = await preload(stand, pumps[0], stand.folder / PAST) if fault else ""
         added = "".join(
             f"\n  {pump.flow.title} was added through its config flow: "
             + " > ".join(pump.flow.steps)
@@ -44,6 +51,7 @@ async def live(
         )
         print(
             f"{added}"
+            f"{said and chr(10) * 2 + '  ' + said}"
             f"\n  Home Assistant   {stand.home_assistant.url}"
             f"\n  user, password   {USER}  {stand.home_assistant.password}"
             f"\n  VictoriaMetrics  {stand.victoria.url}/vmui"

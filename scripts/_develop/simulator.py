@@ -7,7 +7,8 @@ from typing import Final
 from .processes import Program
 from .wire import Relay
 
-_START_SECONDS: Final = 30.0
+_START_SECONDS: Final = 120.0
+"""A machine with a past takes its time."""
 
 
 class Simulator:

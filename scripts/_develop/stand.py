@@ -42,8 +42,8 @@ async def running(
 
     ``keep`` is a new or empty folder for all files, which then stay; without it they go into
     a folder of their own below ``.develop`` that is removed. ``port`` is Home Assistant's, if
-    it is free. ``simulator`` are arguments of the simulated heat pump. Raises
-    :class:`DevelopError` if something does not start.
+    it is free. ``simulator`` are arguments of the simulated heat pump; ``{folder}`` in them is
+    the folder. Raises :class:`DevelopError` if something does not start.
     """
     async with AsyncExitStack() as stack:
         folder = await asyncio.to_thread(_folder, keep)
@@ -53,7 +53,7 @@ async def running(
         session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
         victoria = VictoriaMetrics(session, folder)
         stack.push_async_callback(victoria.program.stop)
-        pump = Simulator(folder, *simulator)
+        pump = Simulator(folder, *(part.format(folder=folder) for part in simulator))
         stack.push_async_callback(pump.stop)
         home_assistant = HomeAssistant(session, folder, language=language, port=port)
         # Last in, first out: it hands over its last values while the others still run.

@@ -1,6 +1,6 @@
 """A VictoriaMetrics of our own, and questions to it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from .errors import DevelopError
 from .processes import Program, free_port
 from .tools import HOST, find_program
 
@@ -52,6 +53,13 @@ class VictoriaMetrics:
         """Start and wait until it answers. Raises ``DevelopError``."""
         await self.program.start()
         await self.program.ready(self._answers, _START_SECONDS)
+
+    async def load(self, lines: Iterable[str]) -> None:
+        """Store series that are lines of JSON. Raises ``DevelopError``."""
+        url = f"{self.url}/api/v1/import"
+        async with self._session.post(url, data="\n".join(lines).encode()) as answer:
+            if answer.status != 204:
+                raise DevelopError(f"{url}: status {answer.status}")
 
     async def _answers(self) -> bool:
         try:

@@ -4,6 +4,8 @@ import argparse
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+import json
+from pathlib import Path
 import signal
 import sys
 from typing import Any, Final
@@ -15,9 +17,11 @@ from .lambda_pump import LambdaMachine
 from .luxtronik import LuxtronikServer, luxtronik_frame
 from .luxtronik_shi import port_beside
 from .luxtronik_values import LuxtronikMachine
+from .machine_faults import NAMES as FAULTS
 from .machines import Machine, circuits_of, server_of
 from .nibe import NibeMachine
 from .nibe_table import MODELS
+from .past import begin, past, schedule
 from .physics import HeatPumpModel
 from .server import RegisterServer
 
@@ -43,6 +47,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--shi", action="store_true", help="a Luxtronik has it, one port on")
     parser.add_argument("--model", choices=MODELS, default=MODELS[0], help="of a NIBE")
     parser.add_argument("--read-back", type=float, default=15.0, help="longest delay, s")
+    parser.add_argument("--fault", choices=FAULTS, help="45 healthy days, then this, as its past")
+    parser.add_argument("--past", type=Path, help="with --fault: where that is written, by lines")
     return parser.parse_args(arguments)
 
 
@@ -92,16 +98,32 @@ def serving(
     )
 
 
+def write_past(model: HeatPumpModel, now: datetime, path: Path | None) -> None:
+    """Bring a model to ``now``; write what it showed meanwhile, a time and its values a line."""
+    if path is None:
+        for _ in past(model, now):
+            pass
+        return
+    with path.open("w", encoding="utf-8") as file:
+        for time, values in past(model, now):
+            file.write(json.dumps([time.isoformat(), values]) + "\n")
+
+
 async def run(options: argparse.Namespace, stop: asyncio.Event) -> None:
     """Serve until ``stop``; print the port as soon as it listens."""
     start = options.start or datetime.now(UTC)
+    start = start if start.tzinfo is not None else start.replace(tzinfo=UTC)
     circuits, make, frame = serving(options)
     model = HeatPumpModel(
         options.seed,
-        start if start.tzinfo is not None else start.replace(tzinfo=UTC),
+        begin(options.fault, start) if options.fault else start,
         circuits=circuits,
-        inner_step=2.0 if options.speed <= 5.0 else 10.0,
+        inner_step=60.0,
     )
+    if options.fault:
+        schedule(model, options.fault, start, options.seed)
+        write_past(model, start, options.past)
+    model.inner_step = 2.0 if options.speed <= 5.0 else 10.0
     server = make(model)
     port = await server.start()
     proxy = FaultProxy(options.host, port, host=options.host, port=options.port, frame=frame)

@@ -1,0 +1,143 @@
+"""A heat pump whose detector has seen 45 healthy days and the first days of a fault."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from custom_components.heat_pump_hub.const import DOMAIN, STORAGE_VERSION
+from custom_components.heat_pump_hub.detection import Detector, Signal
+from custom_components.heat_pump_hub.drivers import family
+from custom_components.heat_pump_hub.drivers.driver import Address, Layout
+from custom_components.heat_pump_hub.drivers.points import Point, Tier, is_canonical
+
+from .processes import wait_until
+from .pumps import Pump
+from .stand import Stand
+
+PAST: Final = "past.jsonl"
+"""What the simulated machine showed before it was served."""
+_SECONDS: Final = 60.0
+_STEP: Final = 5
+"""Every so many samples reach the history server."""
+
+
+def arguments(fault: str | None) -> tuple[str, ...]:
+    """Return what the simulator is told for a fault."""
+    return () if fault is None else ("--fault", fault, "--past", f"{{folder}}/{PAST}")
+
+
+type Sample = tuple[datetime, dict[str, Any]]
+
+
+async def preload(stand: Stand, pump: Pump, past: Path) -> str:
+    """Give a heat pump its past; return what its detector says. Raises ``DevelopError``."""
+    client = stand.client
+    entity_id = await pump.entity_id(client, "anomaly")
+
+    async def judged() -> bool:
+        return (await client.state(entity_id))["state"] in ("on", "off")
+
+    # Home Assistant reads only files that were there at its start, or that it wrote itself.
+    await wait_until(judged, _SECONDS, "the detector is loaded")
+    await client.command("config_entries/disable", entry_id=pump.entry_id, disabled_by="user")
+    config = stand.folder / "config" / ".storage"
+    data: dict[str, Any] = {}
+
+    async def stored() -> bool:
+        data.update(await asyncio.to_thread(_entry_data, config, pump.entry_id))
+        return bool(data)
+
+    # Home Assistant stores it a little later.
+    await wait_until(stored, _SECONDS, "the entry is stored")
+    points = _watched(data)
+    state = await asyncio.to_thread(_learned, points, past)
+    key = f"{DOMAIN}.{pump.entry_id}.detector"
+    content = {"version": STORAGE_VERSION, "minor_version": 1, "key": key, "data": state}
+    await asyncio.to_thread((config / key).write_text, json.dumps(content), "utf-8")
+    labels = {
+        "heatpump_id": pump.identity,
+        "manufacturer": data["manufacturer"],
+        "model": data["model"],
+    }
+    await stand.victoria.load(await asyncio.to_thread(_series, points, past, labels))
+    await client.command("config_entries/disable", entry_id=pump.entry_id, disabled_by=None)
+
+    async def alarmed() -> bool:
+        return bool((await client.state(entity_id))["state"] == "on")
+
+    await wait_until(alarmed, _SECONDS, "the fault is noticed")
+    found = await client.state(entity_id)
+    return str(found["attributes"]["explanation"])
+
+
+def _entry_data(config: Path, entry_id: str) -> dict[str, Any]:
+    path = config / "core.config_entries"
+    stored = json.loads(path.read_text(encoding="utf-8"))["data"] if path.exists() else {}
+    for entry in stored.get("entries", ()):
+        if entry["entry_id"] == entry_id:
+            found: dict[str, Any] = entry["data"]
+            return found
+    return {}
+
+
+def _watched(data: Mapping[str, Any]) -> dict[str, Point]:
+    """Return the points that the detector of an entry watches, in its order."""
+    address = Address(host=data["host"], port=data["port"], unit=data["unit"])
+    layout = Layout.from_json(data["layout"])
+    points = family(data["family"]).create(address, layout, None).points
+    return {
+        key: point
+        for key, point in points.items()
+        if (point.enabled or is_canonical(point))
+        and point.tier is Tier.MEASUREMENT
+        and point.readable
+    }
+
+
+def _samples(points: Mapping[str, Point], past: Path) -> Iterator[Sample]:
+    """Yield what a heat pump of these points showed."""
+    with past.open(encoding="utf-8") as file:
+        for line in file:
+            time, values = json.loads(line)
+            found = {key: values[key] for key in points if values.get(key) is not None}
+            if not found.get("cop"):
+                # Nothing is divided while the machine rests.
+                found.pop("cop", None)
+            yield datetime.fromisoformat(time), found
+
+
+def _learned(points: Mapping[str, Point], past: Path) -> dict[str, Any]:
+    detector = Detector(Signal(key=p.key, kind=p.kind, unit=p.unit) for p in points.values())
+    for time, values in _samples(points, past):
+        detector.observe(time, values)
+    return detector.to_json()
+
+
+def _series(points: Mapping[str, Point], past: Path, labels: Mapping[str, str]) -> list[str]:
+    """Return the numbers as lines of VictoriaMetrics' import."""
+    found: dict[str, tuple[list[float], list[int]]] = {}
+    for index, (time, values) in enumerate(_samples(points, past)):
+        if index % _STEP:
+            continue
+        for key, value in values.items():
+            if isinstance(value, int | float):
+                numbers, times = found.setdefault(key, ([], []))
+                numbers.append(float(value))
+                times.append(int(time.timestamp() * 1000))
+    return [
+        json.dumps(
+            {
+                "metric": {
+                    "__name__": f"heatpump_{points[key].name}",
+                    **labels,
+                    **points[key].labels,
+                },
+                "values": numbers,
+                "timestamps": times,
+            }
+        )
+        for key, (numbers, times) in found.items()
+    ]
