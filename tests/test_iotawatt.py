@@ -193,6 +193,12 @@ async def test_a_log_is_on_the_server_to_the_minute_and_the_value(
     }
     assert labels["Upstairs_Heat"]["group"] == "hvac"
     assert labels["Voltage"]["unit"] == "V"
+    # Polls are not taken for stored because of them.
+    shipper = entry.runtime_data.archive.shipper
+    async with shipper.turn() as asked:
+        counts = await asked.counts("idm", (NOW - DAY) * 1000, int(time.time() * 1000))
+    polled = await server.export('{heatpump_id="idm",source=""}')
+    assert sum(counts.values()) == len(polled) > 0
     progress = syncs(entry)[0].progress
     assert progress.sent == sum(len(values) for values in held(unit).values())
     assert (progress.resent, progress.skipped) == (0, 0)
@@ -377,6 +383,24 @@ async def test_rows_that_are_wrong_are_a_fault_of_the_unit(
     assert syncs(entry)[0].progress.error == "WrongAnswerError"
     assert await stored(server) == held(unit, last=NOW - 6 * DAY)
     unit._answer = answer  # type: ignore[method-assign]
+    await in_step(entry)
+    assert await stored(server) == held(unit)
+
+
+async def test_a_mistake_of_ours_ends_nothing(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    unit = units(begin=NOW - HOUR)
+    with patch.object(module, "_columns", side_effect=ZeroDivisionError):
+        entry = await heat_pump(hass, server, subentry(unit))
+        await until(lambda: syncs(entry)[0].progress.state is State.FAILED)
+        asked = len(unit.asked)
+        await until(lambda: len(unit.asked) > asked + 6)
+    assert caplog.text.count("Traceback") == 1
     await in_step(entry)
     assert await stored(server) == held(unit)
 

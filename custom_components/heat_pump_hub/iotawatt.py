@@ -61,9 +61,7 @@ LONGEST_DELAY: Final = 600.0
 LONG: Final = 24 * 3600.0
 """Seconds without a unit after which its owner is told."""
 REST: Final = (0.2, 5.0)
-"""A unit rests after each large page as long as it needed for it, within these, s."""
-LARGE: Final = 2 * 3600
-"""Seconds of a log that make a page large."""
+"""A unit rests after each page as long as it needed for it, within these, s."""
 WATCH: Final = 5.0
 """Seconds between two looks at a server that is not ready."""
 RECENT_DAYS: Final = 30
@@ -85,6 +83,8 @@ class State(StrEnum):
     NO_UNIT = "no_unit"
     """The unit does not answer, or not as it should."""
     NO_SERVER = "no_server"
+    FAILED = "failed"
+    """By a mistake of ours; it is tried again."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -180,6 +180,10 @@ class UnitSync:
                 self._next.clear()
                 if isinstance(err, NotKeptError):
                     self._floor = int(time.time()) - DEFAULT_RETENTION
+            except Exception as err:  # noqa: BLE001 - it must not end for good
+                if self.progress.error != type(err).__name__:
+                    LOGGER.exception("%s: %s", self._entry.title, self._name)
+                self.progress.state, self.progress.error = State.FAILED, type(err).__name__
             else:
                 self._succeeded()
                 delay = FIRST_DELAY
@@ -318,8 +322,7 @@ class UnitSync:
             page = await self._unit.page(series, at, end)
             pages.append(page)
             at = page.end
-            if page.end - page.first >= LARGE:
-                await asyncio.sleep(min(max(self._unit.took, REST[0]), REST[1]))
+            await asyncio.sleep(min(max(self._unit.took, REST[0]), REST[1]))
         labels = [(self._labels[one], one.decimals) for one in series]
         columns = await self._hass.async_add_executor_job(_columns, pages, labels)
         return _Chunk(tuple(series), end, columns)

@@ -79,6 +79,11 @@ def test_a_name_that_cannot_be_asked_for_is_not_in_the_list() -> None:
     assert [one.name for one in decode_series(body)] == ["a", "Küche 2"]
 
 
+def test_a_name_that_is_no_utf_8_spoils_no_other() -> None:
+    body = b'{"series":[{"name":"K\xfcche","unit":"Watts"},{"name":"a","unit":"Watts"}]}'
+    assert [one.name for one in decode_series(body)] == ["a"]
+
+
 async def test_its_log_ends_with_the_last_whole_minute(client: Iotawatt) -> None:
     assert await client.log([HEAT_PUMP]) == LogSpan(BEGIN, NOW)
 

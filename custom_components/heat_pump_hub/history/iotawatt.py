@@ -34,6 +34,8 @@ _UNITS: Final[Mapping[str, str]] = {"watts": "W", "volts": "V", "amps": "A"}
 _DECIMALS: Final[Mapping[str, int]] = {"W": 1, "V": 1}
 _OTHER_DECIMALS: Final = 3
 _METHODS: Final[Mapping[str, str]] = {"W": "watts.", "V": "volts."}
+_NOT_IN_A_NAME: Final = frozenset(",.[]\"'\\\ufffd")
+"""The firmware takes a question apart at some of these, and an answer at others."""
 _NOT_A_NUMBER: Final = re.compile(rb"(?<=[\[,])\s*[+-]?(?:nan|inf)\w*(?=[\],])", re.IGNORECASE)
 """What the firmware prints for a number it cannot make; no JSON."""
 _INVALID_SERIES: Final = re.compile(r"invalid series: *([^\"}]*)", re.IGNORECASE)
@@ -255,8 +257,7 @@ def decode_series(body: bytes) -> list[Series]:
             name, unit = one["name"], one["unit"]
             if not (isinstance(name, str) and isinstance(unit, str)):
                 raise WrongAnswerError("The list of series is none")
-            # Its firmware takes a name apart at these.
-            if name and len(name) <= LONGEST_NAME and not set(name) & set(",.[]\"'\\"):
+            if name and len(name) <= LONGEST_NAME and not _NOT_IN_A_NAME & set(name):
                 found.setdefault(name, Series(name, _UNITS.get(unit.lower(), unit)))
     except (KeyError, TypeError) as err:
         raise WrongAnswerError("The list of series is none") from err
@@ -346,7 +347,7 @@ def _is_time(value: object) -> bool:
 
 def _decoded(body: bytes) -> Any:
     try:
-        answer = json.loads(_NOT_A_NUMBER.sub(b"null", body))
+        answer = json.loads(_NOT_A_NUMBER.sub(b"null", body).decode(errors="replace"))
     except (ValueError, RecursionError) as err:
         raise WrongAnswerError("The answer is no JSON") from err
     if not isinstance(answer, dict):
