@@ -408,6 +408,39 @@ async def test_what_the_recorder_keeps_comes_by_itself(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def test_a_server_that_lost_everything_gets_companions_back(
+    hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+) -> None:
+    power, pump = "sensor.solar_1", "switch.pump"
+    hass.states.async_set(power, "1", {"unit_of_measurement": "kW"})
+    hass.states.async_set(pump, "on")
+    entry = make_entry(
+        data={"history_url": server.url}, options={"interval": 30, "companions": [power, pump]}
+    )
+    await set_up(hass, entry)
+    await settled(entry)
+    start = datetime.now(UTC) - timedelta(days=3)
+    for n in range(100):
+        values = {"companion:sensor.solar_1:W": n + 0.5, "companion:switch.pump:": n % 2 == 0}
+        entry.runtime_data.journal.take(
+            Snapshot(time=start + timedelta(seconds=30 * n), values=values)
+        )
+    await hass.config_entries.async_unload(entry.entry_id)
+    await set_up(hass, entry)
+    backfill = await settled(entry)
+    assert backfill.resumed["from_journal"] == 200
+    await server.flush()
+    found = {
+        one["metric"]["entity_id"]: one["values"][:100]
+        for one in await server.export("heatpump_companion")
+    }
+    assert found == {
+        power: [n + 0.5 for n in range(100)],
+        pump: [int(n % 2 == 0) for n in range(100)],
+    }
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
 async def test_a_server_that_lost_everything_gets_the_journal_back(
     hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
 ) -> None:
