@@ -333,7 +333,7 @@ def state(hass: HomeAssistant, platform: str, key: str) -> str:
 
 
 def unavailable(hass: HomeAssistant) -> set[str]:
-    """Return the entities that are unavailable."""
+    """Return the entities that are unavailable; answers to an anomaly are while there is none."""
     return {s.entity_id for s in hass.states.async_all() if s.state == STATE_UNAVAILABLE}
 
 

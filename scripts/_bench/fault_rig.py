@@ -84,7 +84,8 @@ class Lines(logging.Handler):
     @override
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if message.startswith("Executing "):  # a busy test machine
+        # a busy test machine, and what is not about the link
+        if message.startswith("Executing ") or ": the detector learned " in message:
             return
         self.tracebacks += record.exc_info is not None
         self.lines.append(message)
