@@ -309,3 +309,28 @@ async def test_the_real_detector_loads_and_judges(hass: HomeAssistant, fake: Fak
     await hass.async_block_till_done(wait_background_tasks=True)
     assert state(hass, "binary_sensor", "anomaly") == STATE_OFF
     assert await hass.config_entries.async_reload(entry.entry_id)
+
+
+async def test_a_standing_alarm_is_not_over_while_a_gap_is_learned(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    detector: FakeDetector,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    detector.verdict = STUCK
+    entry = make_entry()
+    await set_up(hass, entry)
+    shown: list[str] = []
+
+    async def learn(_self: Any, _detector: Any, _run: Any, on_progress: Any, **_more: Any) -> None:
+        on_progress(STUCK)
+        shown.append(state(hass, "binary_sensor", "anomaly"))
+
+    with patch("custom_components.heat_pump_hub.warm_start.WarmStart.async_learn", learn):
+        await pass_time(hass, freezer, 2)
+        assert shown == [STATE_UNKNOWN]
+        detector.seen_until = None
+        await hass.config_entries.async_reload(entry.entry_id)
+        await pass_time(hass, freezer, 2)
+    # a new one has nothing to alarm about, and shows how far it is
+    assert shown == [STATE_UNKNOWN, STATE_OFF]

@@ -372,7 +372,10 @@ async def test_the_repair_takes_each_answer(
             f"/api/repairs/issues/fix/{menu['flow_id']}", json={"next_step_id": answer}
         )
     ).json()
-    assert result["type"] == "create_entry"
+    if answer == "confirmed":
+        assert (result["type"], result["reason"]) == ("abort", "confirmed")
+    else:
+        assert result["type"] == "create_entry"
     await hass.async_block_till_done(wait_background_tasks=True)
     assert detector.answers == [answer]
     assert issue(hass) is None

@@ -222,7 +222,9 @@ class AnomalyWatch:
         """Let the detector learn from the past, and then what came meanwhile."""
         self._learner = detector
         held = self._held = deque(maxlen=HELD)
-        await warm_start.async_learn(detector, self._in_thread, self._show_progress)
+        # Of one that was saved, an alarm may stand: nobody is to hear that it was over meanwhile.
+        show = self._show_progress if detector.seen_until is None else _show_nothing
+        await warm_start.async_learn(detector, self._in_thread, show)
         verdict = await self._in_thread(learn, detector, ())
         while held:
             seen = detector.seen_until
@@ -303,6 +305,10 @@ def _load_detector(
     signals = _signals(points)
     detector = Detector(signals) if saved is None else Detector.from_json(signals, saved)
     return detector, detector.verdict
+
+
+def _show_nothing(_verdict: Verdict) -> None:
+    """Leave the entities unknown."""
 
 
 def _answer(detector: Detector, feedback: Feedback) -> Verdict:

@@ -102,10 +102,14 @@ class AnomalyTexts:
             else self._quantity(value, self._unit_of(signals[0])),
         )
 
-    def causes(self, reasons: Iterable[Reason]) -> list[str]:
+    def causes(self, reasons: Sequence[Reason]) -> list[str]:
         """Return possible causes, likelier first, each once."""
         keys = [key for one in reasons for key in str(one.context.get("causes", "")).split(",")]
-        return [self._word(f"cause_{key}") for key in dict.fromkeys(keys) if key]
+        found = [key for key in dict.fromkeys(keys) if key]
+        if _of_machine(reasons):
+            # No sensor makes a machine run otherwise.
+            found.sort(key="sensor".__eq__)
+        return [self._word(f"cause_{key}") for key in found]
 
     def name(self, key: str) -> str:
         """Return what an owner calls a signal."""
@@ -154,7 +158,7 @@ class AnomalyTexts:
 
     def _when(self, reason: Reason) -> str:
         situation = ""
-        if reason.monitor.partition("_")[0] in _OF_MACHINE:
+        if _of_machine((reason,)):
             # It says by itself when that is.
             return self._say("since", since=self.moment(reason.since))
         if mode := reason.context.get("mode"):
@@ -167,12 +171,13 @@ class AnomalyTexts:
 
     def _blame(self, reasons: Sequence[Reason]) -> str:
         suspects = dict.fromkeys(one.suspect for one in reasons if one.suspect is not None)
+        machine = _of_machine(reasons)
         if suspects:
-            return self._say("suspect", signal=self._quoted(list(suspects)))
-        words = {one.monitor.partition("_")[0] for one in reasons}
-        if "frozen" in words:
+            sentence = "suspect_or_machine" if machine else "suspect"
+            return self._say(sentence, signal=self._quoted(list(suspects)))
+        if any(one.monitor == "frozen" for one in reasons):
             return self.word("suspect_controller")
-        return self.word("suspect_machine" if words & set(_OF_MACHINE) else "suspect_unknown")
+        return self.word("suspect_machine" if machine else "suspect_unknown")
 
     def _say(self, key: str, **words: str) -> str:
         return self.word(key).format_map(words)
@@ -220,6 +225,11 @@ _UNITS: Final[Mapping[str, str]] = {
     "kWh/(K d)": "kwh_per_degree_day",
 }
 """Units that need words."""
+
+
+def _of_machine(reasons: Iterable[Reason]) -> bool:
+    """Whether a reason is about what the machine does, and not only about what sensors show."""
+    return any(one.monitor.partition("_")[0] in _OF_MACHINE for one in reasons)
 
 
 def _place(selector: str, key: str) -> str:

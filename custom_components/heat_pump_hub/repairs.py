@@ -10,6 +10,7 @@ from homeassistant.components.repairs import (
 )
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
 
 from .anomaly_episodes import ISSUE_ANOMALY, Episodes
 from .const import DOMAIN
@@ -68,7 +69,11 @@ class AnomalyRepair(RepairsFlow):
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
         """Take note that it is a fault."""
-        return await self._async_answer("confirmed")
+        result = await self._async_answer("confirmed")
+        if result["type"] is FlowResultType.CREATE_ENTRY:
+            # Nothing has been repaired, which is what the frontend would say.
+            return self.async_abort(reason="confirmed")
+        return result
 
     async def _async_answer(self, answer: Feedback) -> RepairsFlowResult:
         if (episodes := self._episodes()) is None:
