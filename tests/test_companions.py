@@ -176,7 +176,7 @@ async def test_changes_between_polls_are_samples_of_their_own(
     times = [
         at for line in lines if line["metric"].get("entity_id") == PV for at in line["timestamps"]
     ]
-    assert times[1] == int(changed.timestamp() * 1000)
+    assert times[1] == round(changed.timestamp() * 1000)
 
     freezer.tick(spacing)
     hass.states.async_remove(PV)
@@ -249,7 +249,7 @@ async def test_what_waits_is_kept_on_unload(
     history_server(server, status=503)
     freezer.tick(timedelta(seconds=10))
     hass.states.async_set(PV, "2", WATT)
-    changed = int(datetime.now(UTC).timestamp() * 1000)
+    changed = round(datetime.now(UTC).timestamp() * 1000)
     freezer.tick(timedelta(seconds=1))
     await hass.config_entries.async_unload(entry.entry_id)
     history_server(server)

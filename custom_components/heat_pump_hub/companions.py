@@ -7,7 +7,7 @@ sample. While the heat pump does not answer they are sampled all the same.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any, Final
 
@@ -68,6 +68,7 @@ NUMBERED: Final = (Platform.SENSOR, Platform.NUMBER, "input_number", "counter")
 SPACING_MS: Final = 5_000
 """Least time between two samples of an entity that changes; a poll samples it anyway."""
 _COUNTS: Final = (SensorStateClass.TOTAL, SensorStateClass.TOTAL_INCREASING)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FLAGS: Final = {STATE_ON: True, STATE_OFF: False}
 
 
@@ -75,7 +76,6 @@ _FLAGS: Final = {STATE_ON: True, STATE_OFF: False}
 class _Change:
     at: int
     """ms since 1970."""
-    time: datetime
     entity_id: str
     reading: tuple[str, Value] | None
     """Key and value; ``None``: it has none any more."""
@@ -185,7 +185,8 @@ class Companions:
             # Spans of frames must not overlap: one could be counted for the other.
             if change.sampled and self._last < change.at < at:
                 key, value = change.reading
-                before.append(Snapshot(time=change.time, values={key: value}, tiers=frozenset()))
+                time = _EPOCH + timedelta(milliseconds=change.at)
+                before.append(Snapshot(time=time, values={key: value}, tiers=frozenset()))
         self._changes = later
         self._last = max(self._last, at)
         return before, dict(self._known.values())
@@ -195,8 +196,8 @@ class Companions:
         state = event.data["new_state"]
         entity_id = event.data["entity_id"]
         reading = None if state is None else self._reading(state)
-        # The recorder has it under the same time, so a backfill does not store it twice.
         time = dt_util.utcnow() if state is None else state.last_updated
+        # As a backfill rounds what the recorder has of it: it must not be stored twice.
         at = round(time.timestamp() * 1000)
         sampled = (
             reading is not None
@@ -207,8 +208,8 @@ class Companions:
         if sampled:
             self._sampled[entity_id] = at
         if self._changes and at < self._changes[-1].at:
-            at, time = self._changes[-1].at, self._changes[-1].time
-        self._changes.append(_Change(at, time, entity_id, reading, sampled))
+            at = self._changes[-1].at
+        self._changes.append(_Change(at, entity_id, reading, sampled))
 
     def _reading(self, state: State) -> tuple[str, Value] | None:
         """Return key and value of a state; ``None``: it has no number, or is unavailable."""
