@@ -15,7 +15,14 @@ from homeassistant.setup import async_setup_component
 import pytest
 import yaml
 
-from custom_components.heat_pump_hub import SAFE_TIMEOUT, archive, const, reports, whereabouts
+from custom_components.heat_pump_hub import (
+    SAFE_TIMEOUT,
+    archive,
+    const,
+    iotawatt,
+    reports,
+    whereabouts,
+)
 from custom_components.heat_pump_hub.anomaly import SAVE_INTERVAL
 from custom_components.heat_pump_hub.control import guard, ledger
 from custom_components.heat_pump_hub.control.values import allowed
@@ -41,6 +48,7 @@ from custom_components.heat_pump_hub.drivers.luxtronik.firmware import version
 from custom_components.heat_pump_hub.drivers.points import Point, Wear
 from custom_components.heat_pump_hub.flow.fields import DEMO_INTERVAL
 from custom_components.heat_pump_hub.history import feed, journal, outbox, shipper
+from custom_components.heat_pump_hub.history.iotawatt import PAGE_ROWS
 from custom_components.heat_pump_hub.history.report_files import EXCEL_ROWS
 from custom_components.heat_pump_hub.history.reports import DISK_LIMIT
 
@@ -365,6 +373,11 @@ NUMBERS = {
         "docs/history.md",
         f"from {shipper.FIRST_DELAY:g} s to {shipper.LONGEST_DELAY:g} s apart",
     ),
+    "chunks of IoTaWatt": ("docs/iotawatt.md", f"{iotawatt.CHUNK // 86_400} days at a time"),
+    "pages of IoTaWatt": ("docs/iotawatt.md", f"{PAGE_ROWS:,} rows"),
+    "IoTaWatt in step": ("docs/iotawatt.md", f"Every {iotawatt.EVERY / 60:g} minutes"),
+    "hold of IoTaWatt": ("docs/iotawatt.md", f"series, {shipper.HOLD:g} s after it was sent"),
+    "IoTaWatt of the changelog": ("CHANGELOG.md", f"in step every {iotawatt.EVERY / 60:g} minutes"),
     "flush": ("docs/history.md", f"it tries for {archive.FLUSH_TIMEOUT:g} s to send"),
     "port of Luxtronik": ("docs/luxtronik.md", f"The port is {LUXTRONIK.port};"),
     "port of Luxtronik at set-up": ("README.md", f"Luxtronik: {LUXTRONIK.port}, with old"),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 import logging
 import time
@@ -24,6 +25,7 @@ from custom_components.heat_pump_hub.history.bulk import Bulk
 from custom_components.heat_pump_hub.history.shipper import Shipper
 from custom_components.heat_pump_hub.iotawatt import State, UnitSync
 from custom_components.heat_pump_hub.simulator.iotawatt import IotawattUnit, UnitFault
+from custom_components.heat_pump_hub.warm_sources import ServerPast
 
 from .fakes import FakeFamily, families, make_entry, set_up
 from .servers import VictoriaMetrics, VictoriaMetricsFactory
@@ -199,6 +201,14 @@ async def test_a_log_is_on_the_server_to_the_minute_and_the_value(
         counts = await asked.counts("idm", (NOW - DAY) * 1000, int(time.time() * 1000))
     polled = await server.export('{heatpump_id="idm",source=""}')
     assert sum(counts.values()) == len(polled) > 0
+    # Nor is the past of a circuit taken for that of the heat pump.
+    points = entry.runtime_data.driver.points.values()
+    past = ServerPast(shipper.turn, hass.async_add_executor_job, points, "idm", idm=True)
+    began = await past.begin(
+        datetime.fromtimestamp(NOW - 30 * DAY, UTC), datetime.now(UTC) + timedelta(minutes=1)
+    )
+    assert began is not None
+    assert began.timestamp() > NOW - HOUR
     progress = syncs(entry)[0].progress
     assert progress.sent == sum(len(values) for values in held(unit).values())
     assert (progress.resent, progress.skipped) == (0, 0)

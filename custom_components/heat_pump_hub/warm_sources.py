@@ -66,7 +66,8 @@ class ServerPast:
         self._run = run
         self._identity = identity
         self._known: dict[str, tuple[Point, Series]] = {}
-        self._matches = [f'{{__name__=~"heatpump_.+",heatpump_id={json.dumps(identity)},stat=""}}']
+        own = f'heatpump_id={json.dumps(identity)},stat="",source=""'
+        self._matches = [f'{{__name__=~"heatpump_.+",{own}}}']
         for point in points:
             for series in (canonical(point), *((forerunner(point),) if idm else ())):
                 self._known[series.name] = point, series

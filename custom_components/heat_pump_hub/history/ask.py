@@ -70,9 +70,10 @@ def selector(series: Iterable[Labels]) -> str:
     for name, value in every[0].items():
         if name != "__name__" and all(one.get(name) == value for one in every):
             matchers.append(f"{name}={quoted(value)}")
-    # Statistics must not be taken for samples.
-    if not any("stat" in one for one in every):
-        matchers.append('stat=""')
+    # Statistics, and what comes from other logs, must not be taken for samples.
+    matchers.extend(
+        f'{label}=""' for label in ("stat", "source") if not any(label in one for one in every)
+    )
     matchers.append(f'asked!="{next(_ASKED)}"')
     return f"{{{','.join(matchers)}}}"
 
