@@ -466,3 +466,24 @@ async def test_the_logbook_tells_it_in_a_sentence(
         .data["message"]
         .startswith("reports unusual behaviour: “Outdoor temperature” has ")
     )
+
+
+async def test_an_episode_does_not_end_while_the_past_is_learned(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    detector: FakeDetector,
+    freezer: FrozenDateTimeFactory,
+    events: list[Event[Any]],
+) -> None:
+    await judge(hass, freezer, detector, STUCK)
+    await press(hass, "confirmed")
+    detector.seen_until = None
+
+    async def learn(_self: Any, _detector: Any, _run: Any, on_progress: Any, **_more: Any) -> None:
+        on_progress(QUIET)
+
+    with patch("custom_components.heat_pump_hub.warm_start.WarmStart.async_learn", learn):
+        await hass.config_entries.async_reload(entry.entry_id)
+        await pass_time(hass, freezer, 2)
+    assert kinds(events) == ["started"]
+    assert answers(hass) == ["normal", "fixed"]

@@ -1,6 +1,7 @@
 """What the detector is told of: settings, gaps, firmware, a new heat pump."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
@@ -9,11 +10,12 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.heat_pump_hub import anomaly
-from custom_components.heat_pump_hub.anomaly_notes import VALUES
+from custom_components.heat_pump_hub.anomaly_notes import VALUES, is_setting
 from custom_components.heat_pump_hub.drivers.driver import LinkLostError
+from custom_components.heat_pump_hub.drivers.points import Tier
 
 from .fake_detector import FakeDetector, pass_time
-from .fakes import FakeFamily, entity_id, families, make_entry, set_up
+from .fakes import POINTS, FakeFamily, entity_id, families, make_entry, set_up
 
 
 @pytest.fixture
@@ -120,6 +122,8 @@ async def test_an_input_that_is_fed_is_no_news(
     fake.driver.values["pv_surplus"] = 900
     await pass_time(hass, freezer, 600)
     assert "setting" not in told(detector)
+    assert is_setting(POINTS["dhw_boost"])
+    assert not is_setting(replace(POINTS["pv_surplus"], tier=Tier.SETTING))
 
 
 @pytest.mark.parametrize(("minutes", "expected"), [(8, []), (12, ["power_cut"])])

@@ -538,11 +538,11 @@ async def test_without_reasons_nothing_is_said(hass: HomeAssistant) -> None:
 
 async def test_a_suspect_does_not_explain_what_the_machine_does(hass: HomeAssistant) -> None:
     texts = await texts_in(hass, "en")
-    sensor = reason(suspect="flow_temperature", context={"causes": "sensor,icing"})
+    sensor = reason(suspect="flow_temperature", context={"causes": "sensor,refrigerant_loss"})
     machine = reason(monitor="cycle_defrost_interval", observed=2, context={"causes": "icing"})
     *_, blame, causes = texts.paragraphs([sensor, machine])
     assert blame == (
         "Sensor or machine? A fault of this sensor would explain some of it: “Flow temperature”. "
         "The rest points to the machine."
     )
-    assert causes.index("iced") < causes.index("sensor")
+    assert causes.index("refrigerant") < causes.index("sensor")
