@@ -27,7 +27,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--check", action="store_true", help="check the main job unattended, print a table, end"
     )
     parser.add_argument(
-        "--pump", choices=(*FAMILIES, "all"), default="idm", help="which heat pumps to add, live"
+        "--pump", choices=(*FAMILIES, "all"), default="idm", help="which heat pumps to add"
     )
     parser.add_argument(
         "--fault", choices=NAMES, help="45 healthy days and the first days of this are its past"
@@ -56,6 +56,7 @@ def _seconds(text: str) -> float:
 def main(arguments: list[str]) -> int:
     """Return the exit status: 0 if all is well."""
     options = parse(arguments)
+    families = FAMILIES if options.pump == "all" else (options.pump,)
     try:
         if options.check:
             held = asyncio.run(
@@ -64,6 +65,7 @@ def main(arguments: list[str]) -> int:
                         language=options.language,
                         keep=options.keep,
                         seconds=options.seconds or 60.0,
+                        families=families,
                     )
                 )
             )
@@ -75,7 +77,7 @@ def main(arguments: list[str]) -> int:
                     keep=options.keep,
                     seconds=options.seconds,
                     fault=options.fault,
-                    families=FAMILIES if options.pump == "all" else (options.pump,),
+                    families=families,
                 )
             )
         )

@@ -1,6 +1,8 @@
 """``--check``: the main job without anybody watching, and a table of what held."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 import time
 from typing import Final
@@ -11,15 +13,11 @@ from .errors import DevelopError
 from .home_assistant import VERSION
 from .logbook import complaints
 from .processes import Program, group_lives, wait_until
-from .pumps import Pump, add_demo_pump, add_socket_pump
+from .pumps import Pump, add_demo_pump, add_pumps
 from .stand import Stand, running
 from .status import status_or_reason
 from .table import Table
 
-LOADS: Final = 2
-"""Set-ups of each heat pump: when it is added, and when its interval is changed."""
-WRITES: Final = 1
-"""Writes of each heat pump that reach it; its settings are read once more after each."""
 _STATUS_SECONDS: Final = 10.0
 _VERDICT_SECONDS: Final = 60.0
 _STALL_SECONDS: Final = 5.0
@@ -27,7 +25,18 @@ _STALL_SECONDS: Final = 5.0
 _STALL_AFTER_SECONDS: Final = 1.0
 
 
-async def check(*, language: str, keep: Path | None, seconds: float) -> bool:
+_QUESTIONS: Final = {
+    "demo": "demo > found",
+    "nibe": "connection > found",
+    "luxtronik": "luxtronik > connection_own > found",
+    "map": "map > connection > found",
+}
+"""What the flow asks between the maker and the history; IDM and Daikin ask as NIBE does."""
+
+
+async def check(
+    *, language: str, keep: Path | None, seconds: float, families: Sequence[str] = ("idm",)
+) -> bool:
     """Run the check for about ``seconds`` and print its table; return whether all holds."""
     table = Table()
     programs: list[Program] = []
@@ -38,7 +47,8 @@ async def check(*, language: str, keep: Path | None, seconds: float) -> bool:
                 stand.simulator.program,
                 stand.victoria.program,
             ]
-            await _check_stand(stand, table, seconds)
+            async with AsyncExitStack() as stack:
+                programs += await _check_stand(stand, table, seconds, families, stack)
         alive = [program.name for program in programs if group_lives(program.pid)]
         table.holds("programs left behind", "none", ", ".join(alive) or "none", ok=not alive)
     except DevelopError as error:
@@ -48,15 +58,19 @@ async def check(*, language: str, keep: Path | None, seconds: float) -> bool:
     return table.ok
 
 
-async def _check_stand(stand: Stand, table: Table, seconds: float) -> None:
+async def _check_stand(
+    stand: Stand, table: Table, seconds: float, families: Sequence[str], stack: AsyncExitStack
+) -> list[Program]:
+    """Check all that runs; return the programs that were started for it."""
     client = stand.client
     table.equal("Home Assistant", VERSION, (await client.request("GET", "/api/config"))["version"])
-    pumps = [await add_socket_pump(stand), await add_demo_pump(stand)]
+    pumps, programs = await add_pumps(stand, families, stack)
+    pumps.append(await add_demo_pump(stand))
     until = time.monotonic() + seconds
-    for pump in pumps:
+    for family, pump in zip((*families, "demo"), pumps, strict=True):
         steps = " > ".join([*pump.flow.steps, pump.flow.result["type"]])
-        family = "demo" if pump.label == "demo" else "connection"
-        expected = f"user > {family} > found > history > create_entry"
+        asked = _QUESTIONS.get(family, _QUESTIONS["nibe"])
+        expected = f"user > {asked} > history > create_entry"
         table.equal(f"{pump.label}: added through its config flow", expected, steps)
         state = (await client.entry(pump.entry_id))["state"]
         table.equal(f"{pump.label}: config entry", "loaded", state)
@@ -64,9 +78,9 @@ async def _check_stand(stand: Stand, table: Table, seconds: float) -> None:
     async with asyncio.TaskGroup() as group:
         watch = group.create_task(_watch(stand, pumps))
         try:
-            for pump, result in zip(pumps, results, strict=True):
-                await check_control(stand, pump, result)
-                await _check_anomaly(stand, pump, result)
+            async with asyncio.TaskGroup() as checks:
+                for pump, result in zip(pumps, results, strict=True):
+                    checks.create_task(_check_pump(stand, pump, result))
             await asyncio.sleep(max(0.0, until - time.monotonic()))
         finally:
             watch.cancel()
@@ -85,7 +99,11 @@ async def _check_stand(stand: Stand, table: Table, seconds: float) -> None:
     table.equal("connections to the heat pump left open", 0, stand.relay.links)
     stand.polls.read()
     for pump in pumps:
-        reads = Reads(all=stand.polls.succeeded[pump.flow.title], settings_only=WRITES, loads=LOADS)
+        reads = Reads(
+            all=stand.polls.succeeded[pump.flow.title],
+            settings_only=len(pump.settings),
+            loads=pump.loads,
+        )
         table.equal(f"{pump.label}: failed polls", 0, stand.polls.failed[pump.flow.title])
         await check_history(stand, pump, diagnostics[pump.label], reads, table)
     found_lines = complaints(stand.home_assistant.program.text())
@@ -97,6 +115,12 @@ async def _check_stand(stand: Stand, table: Table, seconds: float) -> None:
     )
     for line in found_lines:
         print(f"log: {line}", flush=True)
+    return programs
+
+
+async def _check_pump(stand: Stand, pump: Pump, table: Table) -> None:
+    await check_control(stand, pump, table)
+    await _check_anomaly(stand, pump, table)
 
 
 async def _stop_while_server_stalls(stand: Stand) -> None:

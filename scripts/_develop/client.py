@@ -116,12 +116,12 @@ class Client:
         """Enable every entity of a config entry, and load it again. Raises :class:`DevelopError`."""
         for item in (await self.entities(entry_id)).values():
             if item["disabled_by"] is not None:
-                await self.command(
-                    "config/entity_registry/update",
-                    entity_id=item["entity_id"],
-                    disabled_by=None,
-                )
+                await self.enable(item["entity_id"])
         await self.request("POST", f"/api/config/config_entries/entry/{entry_id}/reload")
+
+    async def enable(self, entity_id: str) -> None:
+        """Enable an entity; Home Assistant loads its entry again half a minute later."""
+        await self.command("config/entity_registry/update", entity_id=entity_id, disabled_by=None)
 
     async def set_number(self, entity_id: str, value: float) -> None:
         """Change a number as its dialog does. Raises :class:`CommandError` if it is refused."""

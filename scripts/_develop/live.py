@@ -9,8 +9,7 @@ from typing import Final
 from .errors import DevelopError
 from .fault import PAST, arguments, preload
 from .home_assistant import PORT, USER
-from .pumps import add_luxtronik_pump, add_modbus_pump, add_socket_pump
-from .simulator import Simulator
+from .pumps import add_pumps
 from .stand import running
 from .status import status_or_reason
 
@@ -31,22 +30,16 @@ async def live(
         running(language=language, port=PORT, keep=keep, simulator=arguments(fault)) as stand,
         AsyncExitStack() as stack,
     ):
-        pumps = []
-        if "idm" in families:
-            pumps.append(await add_socket_pump(stand))
-        if "luxtronik" in families:
-            simulator = Simulator(stand.folder, "--family", "luxtronik", "--shi")
-            stack.push_async_callback(simulator.stop)
-            pumps.append(await add_luxtronik_pump(stand, simulator))
-        for family in ("nibe", "daikin", "map"):
-            if family in families:
-                simulator = Simulator(stand.folder, "--family", family)
-                stack.push_async_callback(simulator.stop)
-                pumps.append(await add_modbus_pump(stand, simulator, family))
+        pumps, simulators = await add_pumps(stand, families, stack)
         said = await preload(stand, pumps[0], stand.folder / PAST) if fault else ""
         added = "".join(
             f"\n  {pump.flow.title} was added through its config flow: "
             + " > ".join(pump.flow.steps)
+            for pump in pumps
+        )
+        machines = "".join(
+            f"\n  simulated {pump.flow.title}: 127.0.0.1, port"
+            f" {stand.relay.port if pump.relayed else pump.modbus_port}"
             for pump in pumps
         )
         print(
@@ -55,7 +48,7 @@ async def live(
             f"\n  Home Assistant   {stand.home_assistant.url}"
             f"\n  user, password   {USER}  {stand.home_assistant.password}"
             f"\n  VictoriaMetrics  {stand.victoria.url}/vmui"
-            f"\n  simulated IDM    Modbus TCP at 127.0.0.1, port {stand.relay.port}, unit 1"
+            f"{machines}"
             f"\n  files            {stand.folder}"
             "\n\nCtrl-C ends all of it.\n",
             flush=True,
@@ -64,6 +57,7 @@ async def live(
             stand.home_assistant.program,
             stand.simulator.program,
             stand.victoria.program,
+            *simulators,
         )
         loop = asyncio.get_running_loop()
         end = None if seconds is None else loop.time() + seconds

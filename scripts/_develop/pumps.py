@@ -1,21 +1,58 @@
 """The heat pumps that are added, and what is known of each from outside."""
 
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
 from .client import Client
 from .errors import DevelopError
 from .flow import Outcome, add_demo, add_luxtronik, add_modbus, set_interval
-from .processes import wait_until
+from .processes import Program, wait_until
 from .simulator import Simulator
 from .stand import Stand
 from .wire import listening_ports
 
 IDM_INTERVAL: Final = 10
 DEMO_INTERVAL: Final = 2
+_RELOAD_SECONDS: Final = 90.0
+"""Home Assistant loads an entry again 30 s after one of its entities was enabled."""
 _LOAD_SECONDS: Final = 30.0
 _BROKEN: Final = frozenset({"setup_error", "migration_error", "failed_unload"})
 """States of a config entry that do not pass by waiting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A number that the check changes, and where the machine keeps it."""
+
+    key: str
+    address: int
+    """Holding register, or Luxtronik parameter."""
+    factor: int = 1
+    """Raw counts per unit of the entity."""
+    cooldown: int | None = 300
+    """Seconds; ``None``: it wears nothing out and may be written at any time."""
+    port_offset: int = 0
+    """From the machine's port to the one of Modbus."""
+    parameter: bool = False
+    """Whether it is read by the Luxtronik's own protocol."""
+
+
+DHW: Final = "dhw_temperature_setpoint"
+SETTINGS: Final[dict[str, tuple[Setting, ...]]] = {
+    "idm": (Setting(key=DHW, address=1032),),
+    "nibe": (Setting(key="circuit_a_room_temperature_setpoint", address=206, factor=10),),
+    "daikin": (Setting(key=DHW, address=9),),
+    "luxtronik": (
+        Setting(
+            key="shi_hot_water_setpoint", address=10006, factor=10, cooldown=None, port_offset=1
+        ),
+        Setting(key=DHW, address=105, factor=10, parameter=True),
+    ),
+    "map": (Setting(key=DHW, address=2050, factor=10),),
+}
+"""By family, from the makers' register lists: registers as on the wire."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +66,12 @@ class Pump:
     interval: int
     modbus_port: int
     """Of the simulated machine itself."""
+    settings: tuple[Setting, ...]
+    """What the check changes, one after the other."""
+    loads: int = 2
+    """Set-ups: when it is added, and when its interval is changed."""
+    relayed: bool = False
+    """Whether the relay sees its requests."""
 
     @property
     def entry_id(self) -> str:
@@ -60,6 +103,8 @@ async def add_socket_pump(stand: Stand) -> Pump:
         identity=flow.result["result"].get("unique_id") or "idm",
         interval=IDM_INTERVAL,
         modbus_port=stand.simulator.port,
+        settings=SETTINGS["idm"],
+        relayed=True,
     )
 
 
@@ -67,6 +112,7 @@ async def add_luxtronik_pump(stand: Stand, simulator: Simulator) -> Pump:
     """Start a simulated Luxtronik and add it. Raises ``DevelopError``."""
     port = await simulator.start_plain()
     flow = await add_luxtronik(stand.client, port, stand.victoria.url)
+    await _enable(stand.client, flow.entry_id, DHW)
     await _faster(stand.client, flow.entry_id, IDM_INTERVAL)
     return Pump(
         label="Luxtronik",
@@ -74,6 +120,8 @@ async def add_luxtronik_pump(stand: Stand, simulator: Simulator) -> Pump:
         identity=await _identity(stand.client, flow.entry_id),
         interval=IDM_INTERVAL,
         modbus_port=port,
+        settings=SETTINGS["luxtronik"],
+        loads=3,
     )
 
 
@@ -91,6 +139,7 @@ async def add_modbus_pump(stand: Stand, simulator: Simulator, family: str) -> Pu
         identity=await _identity(stand.client, flow.entry_id),
         interval=IDM_INTERVAL,
         modbus_port=port,
+        settings=SETTINGS[family],
     )
 
 
@@ -108,6 +157,7 @@ async def add_demo_pump(stand: Stand) -> Pump:
         identity=f"demo-{flow.entry_id}",
         interval=DEMO_INTERVAL,
         modbus_port=opened.pop(),
+        settings=SETTINGS["idm"],
     )
 
 
@@ -116,6 +166,41 @@ async def _identity(client: Client, entry_id: str) -> str:
     ids = await client.entities(entry_id)
     own = next(unique_id for unique_id in ids if unique_id.endswith("_anomaly"))
     return own.removesuffix("_anomaly")
+
+
+async def _enable(client: Client, entry_id: str, key: str) -> None:
+    """Enable an entity, and wait until Home Assistant has loaded the entry again with it."""
+    entities = await client.entities(entry_id)
+    item = next(item for name, item in entities.items() if name.endswith(f"_{key}"))
+    await client.enable(item["entity_id"])
+
+    async def shown() -> bool:
+        return item["entity_id"] in await client.states()
+
+    await wait_until(shown, _RELOAD_SECONDS, f"{item['entity_id']} is shown", step=0.5)
+
+
+async def add_pumps(
+    stand: Stand, families: Sequence[str], stack: AsyncExitStack
+) -> tuple[list[Pump], list[Program]]:
+    """Add a heat pump of each family; return them, and the programs that simulate them.
+
+    The programs end with ``stack``. Raises ``DevelopError``.
+    """
+    pumps, programs = [], []
+    for family in families:
+        if family == "idm":
+            pumps.append(await add_socket_pump(stand))
+            continue
+        more = ("--shi", "--read-back", "2") if family == "luxtronik" else ()
+        simulator = Simulator(stand.folder, "--family", family, *more)
+        stack.push_async_callback(simulator.stop)
+        programs.append(simulator.program)
+        if family == "luxtronik":
+            pumps.append(await add_luxtronik_pump(stand, simulator))
+        else:
+            pumps.append(await add_modbus_pump(stand, simulator, family))
+    return pumps, programs
 
 
 async def _faster(client: Client, entry_id: str, seconds: int) -> None:

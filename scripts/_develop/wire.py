@@ -1,6 +1,6 @@
 """Modbus TCP seen from outside: a relay that counts, and a read past everything else.
 
-Nothing of the integration or its libraries is used, so this is a second witness.
+Also one parameter of a Luxtronik by its own protocol. Nothing of the integration or its libraries is used, so this is a second witness.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ _HEADER: Final = struct.Struct(">HHHB")
 _READS: Final = (3, 4)
 _WRITE_ONE: Final = 6
 _WRITE_MANY: Final = 16
+_PARAMETERS: Final = 3003
 _KEPT: Final = 50_000
 _CHUNK: Final = 65_536
 _TIMEOUT: Final = 5.0
@@ -174,6 +175,27 @@ async def read_register(port: int, address: int, unit: int = 1) -> int:
     if answered != transaction or answer[0] != 3:
         raise DevelopError(f"{what} was not read: the answer is {answer.hex()}")
     return int.from_bytes(answer[2:4])
+
+
+async def read_parameter(port: int, index: int) -> int:
+    """Return one raw parameter of a Luxtronik, over a connection of its own.
+
+    Raises :class:`DevelopError` if the machine does not answer.
+    """
+    what = f"parameter {index} at port {port}"
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            with contextlib.closing(writer):
+                writer.write(struct.pack(">ii", _PARAMETERS, 0))
+                answered, number = struct.unpack(">ii", await reader.readexactly(8))
+                values = struct.unpack(f">{number}i", await reader.readexactly(4 * number))
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, struct.error) as error:
+        raise DevelopError(f"{what} was not read: {error!r}") from error
+    if answered != _PARAMETERS or index >= len(values):
+        raise DevelopError(f"{what} was not read: {number} values of {answered}")
+    found: int = values[index]
+    return found
 
 
 def listening_ports(pid: int) -> set[int]:
