@@ -30,6 +30,7 @@ from custom_components.heat_pump_hub.detection import latches, monitors
 from custom_components.heat_pump_hub.diagnostics import LEDGER_TAIL
 from custom_components.heat_pump_hub.drivers import (
     FAMILIES,
+    daikin_points,
     family,
     idm_points,
     link,
@@ -46,6 +47,7 @@ from custom_components.heat_pump_hub.drivers.luxtronik import (
 )
 from custom_components.heat_pump_hub.drivers.luxtronik.firmware import version
 from custom_components.heat_pump_hub.drivers.points import Point, Wear
+from custom_components.heat_pump_hub.drivers.table import SMART_GRID_MODES
 from custom_components.heat_pump_hub.flow.fields import DEMO_INTERVAL
 from custom_components.heat_pump_hub.history import feed, journal, outbox, shipper
 from custom_components.heat_pump_hub.history.iotawatt import PAGE_ROWS
@@ -197,6 +199,34 @@ def test_number_of_all_values_of_other_makers() -> None:
     history = flat(TEXTS["docs/history.md"])
     assert f"For a NIBE they are up to {nibe}, for a Daikin {daikin}." in history
     assert f"NIBE: {family('nibe').interval} s by default." in README
+
+
+@pytest.mark.parametrize("key", FAMILIES)
+def test_page_of_a_maker_tells_what_an_owner_has_to_know(key: str) -> None:
+    page = flat(TEXTS[f"docs/{key}.md"])
+    assert f"{family(key).interval} s by default" in page or (
+        f"{family(key).interval} s" in page and "by default" in page
+    )
+    assert "no login" in page
+    assert "assume one" in page or "accept only one" in page
+    assert "## Switch" in page or "## Connect" in page
+
+
+@pytest.mark.parametrize("page", ["docs/history.md", "docs/nibe.md"])
+def test_numbers_of_the_smart_grid_are_told(page: str) -> None:
+    told = ", ".join(f"{state} {number}" for number, state in SMART_GRID_MODES.items())
+    assert told in flat(TEXTS[page])
+
+
+def test_numbers_of_the_smart_grid_of_a_hub_are_told() -> None:
+    register = next(
+        one for one in daikin_points.registers(Layout()) if one.point.key == "smart_grid_mode"
+    )
+    numbers = {state: number for number, state in SMART_GRID_MODES.items()}
+    for state, line in rows(TEXTS["docs/daikin.md"], "Smart grid mode").items():
+        _, _, history, raw, _, _ = (cell.strip() for cell in line.split("|"))
+        assert int(history) == numbers[state]
+        assert register.decode(int(raw)) == state
 
 
 def test_entities_of_the_hub_are_those_of_no_family() -> None:
