@@ -160,6 +160,9 @@ class VictoriaMetrics(Server):
             "-memory.allowedBytes": "128MiB",
             "-loggerTimezone": "UTC",
         }
+        if not old:
+            # Else what a query did not find yet is not found by the same one for ten seconds.
+            defaults["-storage.cacheSizeIndexDBTagFilters"] = "1"
         given = dict(flag.partition("=")[::2] for flag in flags)
         merged = {**defaults, **given}
         super().__init__(
