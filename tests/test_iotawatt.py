@@ -405,7 +405,7 @@ async def test_a_mistake_of_ours_ends_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     unit = units(begin=NOW - HOUR)
-    with patch.object(module, "_columns", side_effect=ZeroDivisionError):
+    with patch.object(module, "columns_of", side_effect=ZeroDivisionError):
         entry = await heat_pump(hass, server, subentry(unit))
         await until(lambda: syncs(entry)[0].progress.state is State.FAILED)
         asked = len(unit.asked)

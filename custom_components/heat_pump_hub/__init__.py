@@ -59,7 +59,7 @@ from .drivers.points import Point, Snapshot, Tier, Wear, is_canonical
 from .feeding import Feeding
 from .guard_file import GuardFile
 from .history.journal import Journal
-from .iotawatt import IotawattUnits
+from .iotawatt_units import IotawattUnits
 from .journals import async_close_journal, async_open_journal, async_remove_journal, async_tell
 from .legacy_import import KIND as IMPORT, Legacy
 from .map_files import async_forget_map, async_set_up_map

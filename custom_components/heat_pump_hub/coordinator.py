@@ -32,7 +32,7 @@ from .drivers.driver import (
 )
 from .drivers.points import Failure, Part, Snapshot, Tier, Value
 from .history.journal import Journal
-from .iotawatt import IotawattUnits
+from .iotawatt_units import IotawattUnits
 from .journals import async_tell
 from .reports import Reports
 

@@ -7,8 +7,7 @@ the server is. What a server lost in the middle is found by counting the hours.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -16,32 +15,19 @@ from functools import partial
 import time
 from typing import Any, Final
 
-from homeassistant.config_entries import (
-    SIGNAL_CONFIG_ENTRY_CHANGED,
-    ConfigEntry,
-    ConfigEntryChange,
-    ConfigSubentry,
-)
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
-from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from .archive import Archive
-from .const import CONF_COMPANION_RULES, CONF_DEVICE, CONF_SERIES, DOMAIN, LOGGER, SUBENTRY_IOTAWATT
+from .const import CONF_DEVICE, CONF_SERIES, DOMAIN, LOGGER
 from .history.ask import HOUR, Labels, Span, hour_of, hourly, labels_of, last_stored, selector
-from .history.bulk import PAUSE, Batch, Bulk, Column, NotKeptError
-from .history.companion_rules import DEFAULT_RULES, Rules, RulesError, rules_of
-from .history.iotawatt import (
-    MINUTE,
-    MOST_COLUMNS,
-    InvalidHostError,
-    Iotawatt,
-    IotawattError,
-    Page,
-    Series,
-)
+from .history.bulk import Batch, Bulk, NotKeptError
+from .history.companion_rules import Rules
+from .history.iotawatt import MINUTE, MOST_COLUMNS, Iotawatt, IotawattError, Page, Series
+from .history.iotawatt_log import CHUNK, Chunk, columns_of, remember, runs_of, short_hours
 from .history.shipper import HOLD
 from .history.victoriametrics import HistoryError
 
@@ -49,8 +35,6 @@ METRIC: Final = "heatpump_companion"
 SOURCE: Final = "iotawatt"
 EVERY: Final = 300.0
 """Seconds between two looks at a unit."""
-CHUNK: Final = 7 * 24 * 3600
-"""Seconds of a log that are read, sent and counted together."""
 COUNTED: Final = 28 * 24 * 3600
 """Seconds whose hours are counted by one question."""
 LOOK_BACK_EVERY: Final = 24 * 3600.0
@@ -251,11 +235,11 @@ class UnitSync:
             await self._async_send(self._lost(series, first, last), ())
             self._looked_back = now
 
-    async def _async_send(self, chunks: AsyncIterator[_Chunk], following: Sequence[Series]) -> None:
+    async def _async_send(self, chunks: AsyncIterator[Chunk], following: Sequence[Series]) -> None:
         """Send chunks; ``following`` are the series whose newest minutes they are."""
         trouble: IotawattError | None = None
 
-        async def batches() -> AsyncIterator[Batch[_Chunk]]:
+        async def batches() -> AsyncIterator[Batch[Chunk]]:
             nonlocal trouble
             try:
                 async for chunk in chunks:
@@ -278,9 +262,7 @@ class UnitSync:
         if trouble is not None:
             raise trouble
 
-    async def _newer(
-        self, series: Sequence[Series], first: int, last: int
-    ) -> AsyncIterator[_Chunk]:
+    async def _newer(self, series: Sequence[Series], first: int, last: int) -> AsyncIterator[Chunk]:
         """Yield what the server does not have yet; series that are behind come first."""
         at = {one: max(self._next[one], first) for one in series}
         while behind := [one for one in series if at[one] < last]:
@@ -291,7 +273,7 @@ class UnitSync:
             yield await self._read(some, begin, end)
             at |= dict.fromkeys(some, end)
 
-    async def _lost(self, series: Sequence[Series], first: int, last: int) -> AsyncIterator[_Chunk]:
+    async def _lost(self, series: Sequence[Series], first: int, last: int) -> AsyncIterator[Chunk]:
         """Yield the hours of which the server has less than the unit."""
         turn = self._archive.shipper.turn
         run = self._hass.async_add_executor_job
@@ -303,18 +285,18 @@ class UnitSync:
                 max(first, begin + MINUTE) * 1000, min(last - MINUTE, begin + COUNTED) * 1000
             )
             counts = await self._bulk.ask(partial(hourly, turn, run, by_labels, span))
-            short = await run(_short, counts, [*by_labels], span, self._most)
-            for hours, labels in _runs(short):
+            short = await run(short_hours, counts, [*by_labels], span, self._most)
+            for hours, labels in runs_of(short):
                 some = [by_labels[one] for one in labels]
                 low = max(hours[0] // 1000 + MINUTE, first)
                 high = min(hours[-1] // 1000 + 3600 + MINUTE, last)
                 for place in range(0, len(some), MOST_COLUMNS):
                     chunk = await self._read(some[place : place + MOST_COLUMNS], low, high)
                     over = [hour for hour in hours if hour + HOUR < last * 1000]
-                    await run(_remember, chunk, over, self._most)
+                    await run(remember, chunk, over, self._most)
                     yield chunk
 
-    async def _read(self, series: Sequence[Series], begin: int, end: int) -> _Chunk:
+    async def _read(self, series: Sequence[Series], begin: int, end: int) -> Chunk:
         """Return what the unit has from ``begin`` up to ``end``, page by page."""
         pages: list[Page] = []
         at = begin
@@ -324,8 +306,8 @@ class UnitSync:
             at = page.end
             await asyncio.sleep(min(max(self._unit.took, REST[0]), REST[1]))
         labels = [(self._labels[one], one.decimals) for one in series]
-        columns = await self._hass.async_add_executor_job(_columns, pages, labels)
-        return _Chunk(tuple(series), end, columns)
+        columns = await self._hass.async_add_executor_job(columns_of, pages, labels)
+        return Chunk(tuple(series), end, columns)
 
     async def _last_stored(self, one: Series, length: int) -> int | None:
         """Return the last minute of a series on the server, s since 1970."""
@@ -396,168 +378,3 @@ class UnitSync:
                 "details": details,
             },
         )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Chunk:
-    """What a unit has of some series, up to ``end`` (s since 1970)."""
-
-    series: Sequence[Series]
-    end: int
-    columns: Sequence[Column]
-
-
-class IotawattUnits:
-    """The units of one heat pump; added, changed and removed ones are followed."""
-
-    def __init__(
-        self, hass: HomeAssistant, entry: ConfigEntry, archive: Archive, identity: str
-    ) -> None:
-        """Nothing begins yet."""
-        self._hass = hass
-        self._entry = entry
-        self._archive = archive
-        self._identity = identity
-        self._rules = _rules(entry)
-        self.units: dict[str, UnitSync] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-
-    @callback
-    def start(self) -> None:
-        """Begin, and follow what the owner changes."""
-        self._entry.async_on_unload(
-            async_dispatcher_connect(self._hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._changed)
-        )
-        self._follow()
-
-    async def async_close(self) -> None:
-        """Stop; the next start goes on where the server is."""
-        for subentry_id in list(self.units):
-            await self._drop(subentry_id)
-
-    def report(self) -> list[dict[str, Any]]:
-        """Return what diagnostics show."""
-        return [one.report() for one in self.units.values()]
-
-    @callback
-    def _changed(self, change: ConfigEntryChange, entry: ConfigEntry) -> None:
-        if change is ConfigEntryChange.UPDATED and entry.entry_id == self._entry.entry_id:
-            self._follow()
-
-    @callback
-    def _follow(self) -> None:
-        """Start what is new, stop what is gone; what was changed is both."""
-        wanted = {
-            key: one
-            for key, one in self._entry.subentries.items()
-            if one.subentry_type == SUBENTRY_IOTAWATT
-        }
-        for key, unit in list(self.units.items()):
-            if key not in wanted or wanted[key].data != unit.data:
-                self._stop(key)
-        for key, subentry in wanted.items():
-            if key in self.units:
-                continue
-            try:
-                unit = UnitSync(
-                    self._hass, self._entry, self._archive, self._identity, subentry, self._rules
-                )
-            except InvalidHostError as err:
-                LOGGER.error("%s: %s: %s", self._entry.title, subentry.title, err)
-                continue
-            self.units[key] = unit
-            self._tasks[key] = self._entry.async_create_background_task(
-                self._hass, unit.async_run(), f"{DOMAIN} iotawatt"
-            )
-
-    @callback
-    def _stop(self, key: str) -> asyncio.Task[None]:
-        self.units.pop(key).async_forget()
-        task = self._tasks.pop(key)
-        task.cancel()
-        return task
-
-    async def _drop(self, key: str) -> None:
-        task = self._stop(key)
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-def _rules(entry: ConfigEntry) -> Rules:
-    try:
-        return rules_of(entry.options.get(CONF_COMPANION_RULES))
-    except RulesError:
-        # Companions tell what is wrong with them.
-        return DEFAULT_RULES
-
-
-def _columns(pages: Sequence[Page], labels: Sequence[tuple[Labels, int]]) -> list[Column]:
-    """Return what pages hold, oldest first; for a thread."""
-    columns: list[Column] = []
-    for place, (own, decimals) in enumerate(labels):
-        times: list[int] = []
-        values: list[float] = []
-        for page in pages:
-            for index, value in enumerate(page.columns[place]):
-                if value is not None:
-                    times.append((page.first + index * MINUTE) * 1000)
-                    values.append(value)
-            time.sleep(PAUSE)
-        columns.append(Column(own, times, values, decimals))
-    return columns
-
-
-def _short(
-    counts: Mapping[Labels, Mapping[int, int]],
-    series: Sequence[Labels],
-    span: Span,
-    most: Mapping[Labels, Mapping[int, int]],
-) -> dict[int, list[Labels]]:
-    """Return hours (ms) of a span and the series that have less than they should; for a thread."""
-    short: dict[int, list[Labels]] = {}
-    hours = {
-        hour: _minutes(hour, span)
-        for hour in range(hour_of(span.first), hour_of(span.last) + 1, HOUR)
-    }
-    for one in series:
-        found, known = counts.get(one, {}), most.get(one, {})
-        for hour, whole in hours.items():
-            if found.get(hour, 0) < known.get(hour, whole):
-                short.setdefault(hour, []).append(one)
-        time.sleep(PAUSE)
-    return short
-
-
-def _remember(chunk: _Chunk, hours: Sequence[int], most: dict[Labels, dict[int, int]]) -> None:
-    """Note how many minutes the unit has in hours (ms) that are not whole; for a thread."""
-    for column in chunk.columns:
-        found: dict[int, int] = {}
-        for at in column.times:
-            found[hour_of(at)] = found.get(hour_of(at), 0) + 1
-        known = most.setdefault(column.labels, {})
-        known |= {hour: found.get(hour, 0) for hour in hours}
-        time.sleep(PAUSE)
-
-
-def _minutes(hour: int, span: Span) -> int:
-    """Return how many minutes (ms) of a span the server counts in an hour."""
-    low = max(hour + MINUTE * 1000, span.first)
-    high = min(hour + HOUR, span.last)
-    return max(0, (high - low) // (MINUTE * 1000) + 1)
-
-
-def _runs(short: Mapping[int, list[Labels]]) -> list[tuple[list[int], list[Labels]]]:
-    """Join hours in a row of the same series, up to a chunk."""
-    runs: list[tuple[list[int], list[Labels]]] = []
-    for hour, series in sorted(short.items()):
-        if runs:
-            hours, before = runs[-1]
-            if (
-                hour - hours[-1] == HOUR
-                and series == before
-                and hour - hours[0] < CHUNK * 1000 - HOUR
-            ):
-                hours.append(hour)
-                continue
-        runs.append(([hour], series))
-    return runs
