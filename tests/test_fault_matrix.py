@@ -30,5 +30,6 @@ async def test_every_fault_heals_by_itself(machine: tuple[Rig, list[Case]]) -> N
     rig, faults = machine
     broken = [outcome for case in faults if not (outcome := await befall(rig, case)).ok]
     assert broken == []
-    assert rig.coordinator.driver.learned().get("quarantine", []) == []
+    learned = rig.coordinator.driver.learned()
+    assert [learned.get(what, []) for what in ("quarantine", "strikes", "splits")] == [[], [], []]
     assert rig.server.writes == []

@@ -94,49 +94,6 @@ def no_traceback(caplog: pytest.LogCaptureFixture) -> bool:
     ]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("request_number", [1, 2])
-async def test_one_fault_in_a_poll(
-    driver: LuxtronikDriver,
-    proxy: FaultProxy,
-    fault: Fault,
-    request_number: int,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """The next poll is whole again; what this one shows is true."""
-    truth = await settled(driver)
-    proxy.one_shot(fault, request_number)
-    shown = await poll(driver)
-    assert shown is None or shown.items() <= truth.items()
-    healed = await poll(driver)
-    if healed != truth:
-        healed = await poll(driver)
-    assert healed == truth
-    await asyncio.sleep(0.02)
-    assert proxy.connections <= 1
-    assert no_traceback(caplog)
-
-
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault is not Fault.SINGLE_BYTES])
-async def test_a_lasting_fault_and_its_end(
-    driver: LuxtronikDriver, proxy: FaultProxy, fault: Fault, caplog: pytest.LogCaptureFixture
-) -> None:
-    """While it lasts nothing false is shown; afterwards two polls are enough."""
-    truth = await settled(driver)
-    proxy.fault = fault
-    connects = proxy.connects
-    for attempt in range(1, 4):
-        shown = await poll(driver)
-        assert shown is None or shown.items() <= truth.items()
-        assert proxy.connects - connects <= attempt
-    proxy.clear()
-    await poll(driver)
-    assert await poll(driver) == truth
-    await asyncio.sleep(0.02)
-    assert proxy.connections <= 1
-    assert no_traceback(caplog)
-
-
 @pytest.mark.parametrize(
     "fault", [Fault.DROP, Fault.RESET, Fault.SILENT, Fault.HALF_FRAME, Fault.GARBAGE]
 )
@@ -168,22 +125,6 @@ async def test_single_bytes_are_put_together(start: Start) -> None:
     await proxy.stop()
 
 
-async def test_a_device_that_is_away(
-    driver: LuxtronikDriver, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
-) -> None:
-    """One connection attempt a poll, and the first poll after its return is whole."""
-    truth = await settled(driver)
-    await proxy.pause()
-    for attempt in range(1, 4):
-        before = driver.traffic.connects
-        with pytest.raises(DriverError):
-            await driver.read(Tier)
-        assert driver.traffic.connects - before == 1, attempt
-    await proxy.resume()
-    assert await poll(driver) == truth
-    assert no_traceback(caplog)
-
-
 async def test_a_controller_that_freezes_and_restarts(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -205,18 +146,6 @@ async def test_a_controller_that_freezes_and_restarts(
     other.close()
     await driver.close()
     assert no_traceback(caplog)
-
-
-async def test_a_slot_taken_by_another_client(driver: LuxtronikDriver, proxy: FaultProxy) -> None:
-    """A device with one connection refuses until the other client leaves."""
-    proxy.max_connections = 1
-    _, other = await asyncio.open_connection("127.0.0.1", proxy.port)
-    await asyncio.sleep(0.05)
-    assert await poll(driver) is None
-    other.close()
-    await other.wait_closed()
-    await asyncio.sleep(0.05)
-    assert await poll(driver)
 
 
 async def test_closing_frees_the_only_slot(driver: LuxtronikDriver, proxy: FaultProxy) -> None:
