@@ -160,11 +160,9 @@ class RecorderSource:
         filled: Filled[tuple[int, str]] = {}
         while first <= span.last:
             end = min(first + width - 1, span.last)
-            rows = await self._recorder.async_add_executor_job(
-                self._statistics, statement, first / 1000, end / 1000
+            await self._recorder.async_add_executor_job(
+                self._statistics, statement, first / 1000, end / 1000, filled, known
             )
-            if rows:
-                await self._hass.async_add_executor_job(_gather, filled, known, rows)
             first = end + 1
             if sum(len(times) for times, _ in filled.values()) >= BATCH_SAMPLES:
                 yield await self._hass.async_add_executor_job(
@@ -224,11 +222,21 @@ class RecorderSource:
                     known[number] = by_entity[entity_id], unit
         return known
 
-    def _statistics(self, statement: str, first: float, last: float) -> list[tuple[Any, ...]]:
+    def _statistics(
+        self,
+        statement: str,
+        first: float,
+        last: float,
+        filled: Filled[tuple[int, str]],
+        known: Mapping[int, tuple[Source, str | None]],
+    ) -> None:
+        """Read a slice, and sort its numbers by series."""
         from sqlalchemy import text
 
         with session_scope(hass=self._hass, read_only=True) as session:
-            return _fetched(session.execute(text(statement), {"first": first, "last": last}))
+            rows = _fetched(session.execute(text(statement), {"first": first, "last": last}))
+        if rows:
+            _gather(filled, known, rows)
 
     def _fill(
         self,
@@ -328,11 +336,11 @@ def _gather(
 ) -> None:
     """Sort the numbers of rows by series; for a thread."""
     starts: tuple[float, ...] = ()
-    times: list[int] = []
+    times: array[int] = array("q")
     for number, group in groupby(rows, itemgetter(0)):
         _, own, means, lows, highs, readings = zip(*group, strict=True)
         if own != starts:
-            starts, times = own, [round(start * 1000) for start in own]
+            starts, times = own, array("q", [round(start * 1000) for start in own])
         if known[number][0].point.kind is Kind.COUNTER:
             # What never falls is highest at the end of its hour.
             found = {"max": readings}
@@ -341,12 +349,13 @@ def _gather(
         for stat, numbers in found.items():
             kept = times
             if None in numbers:
-                kept = [at for at, one in zip(times, numbers, strict=True) if one is not None]
+                present = [at for at, one in zip(times, numbers, strict=True) if one is not None]
+                kept = array("q", present)
                 numbers = tuple(one for one in numbers if one is not None)
             if kept:
                 column = filled.setdefault((number, stat), (array("q"), array("d")))
-                column[0].fromlist(kept)
-                column[1].extend(numbers)
+                column[0].extend(kept)
+                column[1].fromlist(list(numbers))
     time.sleep(PAUSE)
 
 

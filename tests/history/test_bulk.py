@@ -358,17 +358,20 @@ async def test_a_batch_waits_for_one_it_overlaps(
 ) -> None:
     bulk = bulk_of(shipper_of(session, victoria_metrics.url), thread, victoria_metrics, hold=1e3)
     order: list[str] = []
-    put, confirm = bulk._put, bulk._confirm
+    ready, confirm = bulk._ready, bulk._confirm
 
-    async def watched_put(batch: Batch[str]) -> Any:
+    async def watched_ready(batch: Batch[str], span: Span) -> Any:
         order.append(f"put {batch.tag}")
-        return await put(batch)
+        return await ready(batch, span)
 
     async def watched_confirm(held: Any) -> Any:
         order.append(f"count {held.batch.tag}")
         return await confirm(held)
 
-    with patch.object(bulk, "_put", watched_put), patch.object(bulk, "_confirm", watched_confirm):
+    with (
+        patch.object(bulk, "_ready", watched_ready),
+        patch.object(bulk, "_confirm", watched_confirm),
+    ):
         await deliver(
             bulk,
             Batch([column(range(10))], "a"),

@@ -105,6 +105,7 @@ class _Held[T]:
 
     batch: Batch[T]
     bodies: list[bytes]
+    coding: Coding
     span: Span
     wanted: dict[Labels, int]
     sent: int
@@ -140,19 +141,35 @@ class Bulk:
         a server loses again and again, and ``HistoryError`` if it does not answer for long.
         """
         held: deque[_Held[T]] = deque()
-        async with aclosing(_ahead(batches)) as made:
-            async for batch in made:
-                while any(_overlap(one, batch) for one in held):
-                    # Else samples of one would be counted for the other.
-                    yield await self._confirm(held.popleft())
-                held.append(await self._put(batch))
-                while held and (
-                    sum(len(body) for one in held for body in one.bodies) > HELD_BYTES
-                    or held[0].due <= self._now()
-                ):
-                    yield await self._confirm(held.popleft())
-        while held:
-            yield await self._confirm(held.popleft())
+        posting: asyncio.Task[None] | None = None
+        try:
+            async with aclosing(_ahead(batches)) as made:
+                async for batch in made:
+                    span = _span(batch.columns)
+                    while any(_overlap(one, batch, span) for one in held):
+                        # Else samples of one would be counted for the other.
+                        if posting is not None:
+                            await posting
+                        yield await self._confirm(held.popleft())
+                    # Made ready while the one before is sent: requests still take turns.
+                    ready = await self._ready(batch, span)
+                    if posting is not None:
+                        await posting
+                    while held and (
+                        sum(len(body) for one in held for body in one.bodies) > HELD_BYTES
+                        or held[0].due <= self._now()
+                    ):
+                        yield await self._confirm(held.popleft())
+                    held.append(ready)
+                    posting = asyncio.create_task(self._post(ready))
+            if posting is not None:
+                await posting
+            while held:
+                yield await self._confirm(held.popleft())
+        finally:
+            if posting is not None:
+                posting.cancel()
+                await asyncio.gather(posting, return_exceptions=True)
 
     async def missing(self, columns: Sequence[Column], *, alone: bool = False) -> list[Column]:
         """Return the samples that are not on the server. Raises ``HistoryError``.
@@ -184,27 +201,26 @@ class Bulk:
                 delay = max(longest, min(asked or 0.0, LONGEST_DELAY))
                 await self._sleep(delay * self._rng.uniform(0.5, 1.0))
 
-    async def _put[T](self, batch: Batch[T]) -> _Held[T]:
-        """Send what of a batch is not on the server."""
+    async def _ready[T](self, batch: Batch[T], span: Span | None) -> _Held[T]:
+        """Encode what of a batch is not on the server."""
+        if span is None:
+            return _Held(batch, [], self._shipper.coding, Span(0, 0), {}, 0, 0, self._now())
         columns = [column for column in batch.columns if column.times]
         total = sum(len(column.times) for column in columns)
-        if not columns:
-            return _Held(batch, [], Span(0, 0), {}, 0, 0, self._now())
-        span = Span.of(column.times for column in columns)
         there = await self._count([column.labels for column in columns], span)
         if not batch.absent:
             columns = await self._without_known(columns, there, alone=batch.alone)
         sent = sum(len(column.times) for column in columns)
         coding = self._shipper.coding
+        wanted = await self._run(_wanted, columns, there)
         bodies = await self._run(encode, columns, coding)
-        for body in bodies:
-            await self.ask(partial(self._send, body, coding))
-        wanted: dict[Labels, int] = {}
-        for column in columns:
-            before = wanted.get(column.labels, there.get(column.labels, 0))
-            wanted[column.labels] = before + len(column.times)
-        due = self._now() + (self._hold if bodies else 0.0)
-        return _Held(batch, bodies, span, wanted, sent, total - sent, due)
+        return _Held(batch, bodies, coding, span, wanted, sent, total - sent, self._now())
+
+    async def _post(self, held: _Held[Any]) -> None:
+        """Send what was made ready; the hold begins with the last answer."""
+        for body in held.bodies:
+            await self.ask(partial(self._send, body, held.coding))
+        held.due = self._now() + (self._hold if held.bodies else 0.0)
 
     async def _confirm[T](self, held: _Held[T]) -> Delivered[T]:
         """Wait until a batch can be counted, and send again what of it lacks."""
@@ -219,7 +235,8 @@ class Bulk:
                     f"The server takes samples and does not keep them, {len(short)} series"
                 )
             columns = [one for one in await self._run(decode, held.bodies) if one.labels in short]
-            again = await self._put(Batch(columns, None))
+            again = await self._ready(Batch(columns, None), _span(columns))
+            await self._post(again)
             if again.sent:
                 _LOGGER.info("The history server had lost %d samples of a backfill", again.sent)
             held.wanted = again.wanted
@@ -263,9 +280,27 @@ class Bulk:
         return asyncio.get_running_loop().time()
 
 
-def _overlap(held: _Held[Any], batch: Batch[Any]) -> bool:
-    """Tell whether a batch holds samples of series, and times, that are not yet counted."""
+def _wanted(columns: Iterable[Column], there: dict[Labels, int]) -> dict[Labels, int]:
+    """Return how many samples the series of columns have once these are added; for a thread."""
+    wanted: dict[Labels, int] = {}
+    for column in columns:
+        before = wanted.get(column.labels, there.get(column.labels, 0))
+        wanted[column.labels] = before + len(column.times)
+    return wanted
+
+
+def _span(columns: Iterable[Column]) -> Span | None:
+    """Return the span of columns; ``None`` if they hold no sample."""
+    every = [column.times for column in columns if column.times]
+    return Span.of(every) if every else None
+
+
+def _overlap(held: _Held[Any], batch: Batch[Any], whole: Span | None) -> bool:
+    """Tell whether a batch, of a ``whole`` span, holds series and times that are not yet counted."""
     span = held.span
+    # Most end before or begin after all that is held: their columns need no look.
+    if whole is None or whole.first > span.last or whole.last < span.first:
+        return False
     return any(
         column.labels in held.wanted and column.times[0] <= span.last
         for column in batch.columns
