@@ -43,6 +43,7 @@ from custom_components.heat_pump_hub.drivers.driver import (
     WrongProtocolError,
     WrongUnitError,
 )
+from custom_components.heat_pump_hub.drivers.points import Kind, Point, Quantity
 from custom_components.heat_pump_hub.flow import base, fields, history, nibe
 from custom_components.heat_pump_hub.history.companion_rules import FaultKind
 from custom_components.heat_pump_hub.history.victoriametrics import (
@@ -56,6 +57,7 @@ from custom_components.heat_pump_hub.history.victoriametrics import (
     UnknownNameError,
     UnreachableError,
 )
+from custom_components.heat_pump_hub.older_entities import KEYS
 from custom_components.heat_pump_hub.simulator.daikin import DaikinServer
 from custom_components.heat_pump_hub.simulator.faults import Fault, FaultProxy
 from custom_components.heat_pump_hub.simulator.idm import IdmServer
@@ -1290,7 +1292,12 @@ async def test_every_fault_of_a_rule_is_translated(hass: HomeAssistant, language
     texts = await async_get_translations(hass, language, "options", {DOMAIN}, config_flow=True)
     prefix = f"component.{DOMAIN}.options.error."
     found = {key.removeprefix(prefix) for key in texts if key.startswith(prefix)}
-    assert found == {f"rules_{kind}" for kind in FaultKind} | {"meter_is_own"}
+    assert found == {f"rules_{kind}" for kind in FaultKind} | {
+        "meter_is_own",
+        "learn_from_own",
+        "learn_from_twice",
+        "learn_from_unit",
+    }
 
 
 async def test_only_the_demo_is_polled_every_second(hass: HomeAssistant) -> None:
@@ -1362,8 +1369,17 @@ async def test_every_field_is_translated(
         await submit(hass, menu, {"next_step_id": "search"})
         forms.append(await hass.config_entries.flow.async_configure(menu["flow_id"]))
     shown = {f"{form['step_id']}.{field}" for form in forms for field in suggestions(form)}
-    options = await hass.config_entries.options.async_init(entry.entry_id)
+    points = {
+        key: Point(key=key, name=key, quantity=Quantity.TEMPERATURE, kind=Kind.ANALOG)
+        for key in KEYS
+    }
+    with patch(f"{MODULE}.flow.options.learnable", return_value=points):
+        options = await hass.config_entries.options.async_init(entry.entry_id)
     shown |= {f"init.{field}" for field in suggestions(options)}
+    options = await hass.config_entries.options.async_configure(
+        options["flow_id"], OPTIONS | {"learn_from_entities": True}
+    )
+    shown |= {f"learn_from.{field}" for field in suggestions(options)}
 
     texts = await async_get_translations(hass, language, "config", {DOMAIN}, config_flow=True)
     texts |= await async_get_translations(hass, language, "options", {DOMAIN}, config_flow=True)

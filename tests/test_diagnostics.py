@@ -65,6 +65,7 @@ async def test_it_tells_everything_but_addresses_and_secrets(
     assert data["history"]["last_error"] in {True, False}
     assert data["journal"]["waiting"] > 0
     assert data["detector"]["verdict"] is None
+    assert data["detector"]["learned"] == {"recorder": 0, "server": 0, "journal": 0}
     await hass.config_entries.async_unload(entry.entry_id)
 
 

@@ -21,6 +21,8 @@ from custom_components.heat_pump_hub import (
     const,
     iotawatt,
     reports,
+    warm_recorder,
+    warm_start,
     whereabouts,
 )
 from custom_components.heat_pump_hub.anomaly import SAVE_INTERVAL
@@ -320,6 +322,13 @@ def test_set_up_fields_are_described() -> None:
 def test_option_is_described(key: str, said: str) -> None:
     label = english()["options"]["step"]["init"]["data"][key]
     assert said in rows(README, "Option")[label]
+
+
+def test_what_is_learned_of_the_past() -> None:
+    _, _, said = TEXTS["docs/anomaly.md"].partition("## Learning from the past")
+    assert f"of the last {warm_start.DAYS} days" in said
+    assert (warm_recorder.STALE, warm_recorder.GRID) == (1800, 60)
+    assert "States count for half an hour at most" in said
 
 
 def test_no_option_is_left_out_or_made_up() -> None:

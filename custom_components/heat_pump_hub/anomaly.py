@@ -111,6 +111,11 @@ class AnomalyWatch:
         """Whether there is a detector that can be told something."""
         return self._detector is not None
 
+    @property
+    def learned(self) -> Mapping[str, int]:
+        """Samples that were learned of the past, by where they are from."""
+        return {} if self._warm_start is None else dict(self._warm_start.counts)
+
     @callback
     def note(self, event: Event, time: datetime) -> None:
         """Tell the detector of an event that explains what it may see; ``time`` is aware."""

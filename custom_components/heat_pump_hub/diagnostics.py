@@ -82,6 +82,7 @@ async def async_get_config_entry_diagnostics(
             "detector": {
                 "missing": data.anomaly.missing,
                 "skipped": data.anomaly.skipped,
+                "learned": data.anomaly.learned,
                 "verdict": None if verdict is None else asdict(verdict),
             },
         },

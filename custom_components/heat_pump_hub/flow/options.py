@@ -26,6 +26,7 @@ from ..const import (
     CONF_HISTORY_NAMES,
     CONF_INTERVAL,
     CONF_JOURNAL_DAYS,
+    CONF_LEARN_FROM,
     CONF_METER_ENERGY,
     CONF_METER_POWER,
     CONF_METER_PREFERRED,
@@ -36,11 +37,13 @@ from ..const import (
     DEMO_INTERVAL_RANGE,
     INTERVAL_RANGE,
 )
+from ..drivers.points import Point
 from ..history.companion_rules import RulesError, parse_rules
 from ..history.journal import DAYS, DAYS_RANGE
 from ..history.report_files import Format
 from ..reports import REPORT_DAYS, REPORT_DAYS_RANGE
 from .fields import BASE, FORERUNNER_FAMILIES, HISTORY_NAMES, box, choice
+from .learn_from import CONF_LEARN, async_propose, learnable, mistakes, schema as learn_from_schema
 
 SECTION_REPORTS: Final = "daily_reports"
 SECTION_COMPANIONS: Final = "companion_entities"
@@ -70,14 +73,21 @@ METER: Final = vol.Schema(
 class HeatPumpHubOptionsFlow(OptionsFlowWithReload):
     """How often a heat pump is read, whether it may be written, what its history holds."""
 
+    def __init__(self) -> None:
+        """Start with nothing chosen."""
+        self._chosen: dict[str, Any] = {}
+        self._learnable: dict[str, Point] = {}
+
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show all options on one page."""
         entry = self.config_entry
         options = dict(entry.options)
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
+        self._learnable = self._learnable or learnable(self.hass, entry)
         if user_input is not None:
             chosen = dict(user_input)
+            learns = chosen.pop(CONF_LEARN, False)
             chosen |= chosen.pop(SECTION_REPORTS, {})
             for name, own in ((SECTION_COMPANIONS, COMPANIONS), (SECTION_METER, METER)):
                 if (given := chosen.pop(name, None)) is not None:
@@ -95,6 +105,9 @@ class HeatPumpHubOptionsFlow(OptionsFlowWithReload):
                 placeholders = {"line": str(fault.line), "text": fault.text}
             if self._is_own(options.get(CONF_METER_POWER), options.get(CONF_METER_ENERGY)):
                 errors = {BASE: "meter_is_own"}
+            if not errors and learns:
+                self._chosen = options
+                return await self.async_step_learn_from()
             if not errors:
                 return self.async_create_entry(data=options)
         interval = DEMO_INTERVAL_RANGE if CONF_DEMO in entry.data else INTERVAL_RANGE
@@ -107,6 +120,8 @@ class HeatPumpHubOptionsFlow(OptionsFlowWithReload):
         }
         if entry.data[CONF_FAMILY] in FORERUNNER_FAMILIES:
             schema[vol.Required(CONF_HISTORY_NAMES)] = HISTORY_NAMES
+        if self._learnable:
+            schema[vol.Required(CONF_LEARN, default=False)] = BooleanSelector()
         reports = {
             vol.Required(CONF_REPORTS, default=False): BooleanSelector(),
             vol.Required(CONF_REPORT_FORMAT, default=Format.CSV.value): choice(
@@ -130,6 +145,33 @@ class HeatPumpHubOptionsFlow(OptionsFlowWithReload):
             ),
             errors=errors,
             description_placeholders=placeholders,
+        )
+
+    async def async_step_learn_from(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which entities of another integration the detector learns from."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            errors = mistakes(self.hass, self._learnable, user_input)
+            if not errors:
+                options = {
+                    key: value for key, value in self._chosen.items() if key != CONF_LEARN_FROM
+                }
+                return self.async_create_entry(
+                    data=options | ({CONF_LEARN_FROM: user_input} if user_input else {})
+                )
+            filled = user_input
+        elif CONF_LEARN_FROM in self._chosen:
+            filled = self._chosen[CONF_LEARN_FROM]
+        else:
+            filled = await async_propose(self.hass, self._learnable)
+        return self.async_show_form(
+            step_id="learn_from",
+            data_schema=self.add_suggested_values_to_schema(
+                learn_from_schema(self._learnable), filled
+            ),
+            errors=errors,
         )
 
     def _is_own(self, *entities: str | None) -> bool:
