@@ -15,7 +15,6 @@ from .monitors import (
     FROZEN,
     GENERIC_WARM_UP,
     JUMP_WARM_UP,
-    PATIENCE,
     RANGE,
     SLOW_WARM_UP,
     SPIKE_WARM_UP,
@@ -110,7 +109,7 @@ class Detector:
                     moved = True
                 if track.outside is not None:
                     suspects.append(track)
-            elif now - track.start > PATIENCE or track.outside is not None:
+            elif now - track.start > track.patience or track.outside is not None:
                 suspects.append(track)
             if track.value is not None:
                 present = True
@@ -368,10 +367,17 @@ class Detector:
         if clock.learned - self._device.born >= monitors.FROZEN_WARM_UP:
             findings.append(monitors.frozen(self._device, clock))
         hung = (FROZEN, "") in self._latches or bool(findings and findings[0].ratio >= 1)
+        alone: bool | None = None
         for track in suspects:
+            if track.outside is None:
+                track.patience = monitors.patience(track)
+                if clock.now - track.start <= track.patience:
+                    continue
             found = monitors.out_of_range(track, clock)
             if found is None and not hung:
-                found = monitors.flatline(track, clock)
+                if alone is None:
+                    alone = monitors.lively(self._tracks, clock)
+                found = monitors.flatline(track, clock, alone=alone)
             if found is not None:
                 findings.append(found)
         for finding in findings:

@@ -5,6 +5,7 @@ margin, never under a floor; the margin is wider while little was learned, becau
 the longest of few rests says little about the longest of many.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,12 @@ _RANGE_HOLD: Final = 5 * MINUTE
 _MARGIN: Final = 3.2
 _FLOOR: Final = 8 * HOUR
 _FLOOR_RUNNING: Final = 75 * MINUTE
+_FLOOR_ALONE: Final = 3 * HOUR
+_FLOOR_RUNNING_ALONE: Final = 45 * MINUTE
+"""The same if all around it moves as ever: then it is not the machine that is quiet."""
+_PEERS: Final = 4
+_QUIET_SHARE: Final = 8
+"""One sensor, and one more of so many, may rest longer than ever before."""
 _MATURE: Final = 14 * DAY
 _MATURE_RUNNING: Final = 5 * DAY
 _RUNNING_WARM_UP: Final = 6 * HOUR
@@ -42,8 +49,11 @@ _FROZEN_MARGIN: Final = 5.0
 _FROZEN_FLOOR: Final = 10 * MINUTE
 _FROZEN_MATURE: Final = 7 * DAY
 _FROZEN_UNKNOWN_FLOOR: Final = 2 * HOUR
-PATIENCE: Final = 10 * MINUTE
+_PATIENCE: Final = 10 * MINUTE
 """Rests shorter than this are of no interest to flatline."""
+_NEVER: Final = 100_000 * DAY
+_OF_INTEREST: Final = 0.35
+"""Nor are those under this share of the lowest threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +84,29 @@ def out_of_range(track: Track, clock: Clock) -> Finding | None:
     return Finding(RANGE, track.key, held / _RANGE_HOLD, track.value, limit, limit, held)
 
 
-def flatline(track: Track, clock: Clock) -> Finding | None:
+def lively(tracks: Iterable[Track], clock: Clock) -> bool:
+    """Return whether sensors move as they ever did, save one or two of them."""
+    sensors = quiet = 0
+    for track in tracks:
+        if (
+            track.role is Role.SENSOR
+            and track.value is not None
+            and not track.coarse
+            and track.changes >= _CHANGES
+        ):
+            sensors += 1
+            quiet += (
+                clock.now - track.start > track.longest.value
+                or clock.on - track.start_on > track.longest_on.value
+            )
+    return sensors > _PEERS and quiet <= 1 + sensors // _QUIET_SHARE
+
+
+def flatline(track: Track, clock: Clock, *, alone: bool) -> Finding | None:
     """Watch a sensor for not having changed far longer than it was ever seen to.
 
-    Counted at all times (floor 8 h) and while the compressor runs (floor 75 min).
+    Counted at all times (floor 8 h; 3 h if it is ``alone`` in that, see :func:`lively`)
+    and while the compressor runs (floor 75 min, or 45 min).
     Not watched: what knows less than five values, actuators, derived values, currents and what the owner feeds in; powers
     and flows only while the compressor runs.
     """
@@ -93,11 +122,17 @@ def flatline(track: Track, clock: Clock) -> Finding | None:
     best: Finding | None = None
     longest = track.longest.value
     if track.role is Role.SENSOR and exposure >= _REPEATS * longest:
-        best = _rest(FLATLINE, track, clock, _limit(longest, exposure, _MATURE, _FLOOR))
+        best = _rest(
+            FLATLINE,
+            track,
+            clock,
+            _limit(longest, exposure, _MATURE, _FLOOR_ALONE if alone else _FLOOR),
+        )
     exposure = clock.learned_on - track.born_on
     longest = track.longest_on.value
     if exposure >= max(_RUNNING_WARM_UP, _REPEATS * longest):
-        limit = _limit(longest, exposure, _MATURE_RUNNING, _FLOOR_RUNNING)
+        floor = _FLOOR_RUNNING_ALONE if alone else _FLOOR_RUNNING
+        limit = _limit(longest, exposure, _MATURE_RUNNING, floor)
         lasted = clock.on - track.start_on
         ratio = lasted / limit
         if best is None or ratio > best.ratio:
@@ -106,6 +141,16 @@ def flatline(track: Track, clock: Clock) -> Finding | None:
                 limit / MINUTE, clock.now - track.start,
             )  # fmt: skip
     return best
+
+
+def patience(track: Track) -> int:
+    """Return for how many ms the signal may rest before :func:`flatline` says anything."""
+    if track.role is Role.PASSIVE:
+        return _NEVER
+    limit = max(_FLOOR_RUNNING_ALONE, _MARGIN * track.longest_on.value)
+    if track.role is Role.SENSOR:
+        limit = min(limit, max(_FLOOR_ALONE, _MARGIN * track.longest.value))
+    return max(_PATIENCE, int(_OF_INTEREST * limit))
 
 
 def frozen(rest: Rest, clock: Clock) -> Finding:

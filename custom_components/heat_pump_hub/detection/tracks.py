@@ -86,7 +86,7 @@ class Track(Rest):
 
     __slots__ = (
         "born_on", "changes", "coarse", "finest", "gone", "held", "high", "highest", "key", "longest_on",
-        "low", "lowest", "outside", "plausible", "role", "sentinels", "signal", "start_on",
+        "low", "lowest", "outside", "patience", "plausible", "role", "sentinels", "signal", "start_on",
         "value", "wider",
     )  # fmt: skip
 
@@ -117,6 +117,8 @@ class Track(Rest):
         self.longest_on = Longest()
         self.outside: int | None = None
         """Since when it has been outside its limits."""
+        self.patience = 0
+        """For how many ms it may rest before that is of interest, or less: it only grows."""
         self.plausible = False
         """Whether it ever was inside: if not, there is no sensor."""
 
