@@ -253,6 +253,29 @@ def test_sensor_that_steps_far_elsewhere_does_not_jump_here(restless: bool) -> N
     assert found == ([] if restless else ["jump"])
 
 
+@pytest.mark.parametrize(
+    ("period", "neighbour", "told"), [(1.0, 0.0, True), (1.0, 3.0, False), (5.0, 0.0, False)]
+)
+def test_value_that_leaves_and_returns_alone_is_a_spike_even_where_it_steps_far(
+    period: float, neighbour: float, told: bool
+) -> None:
+    """What has mass is not back in two minutes, and not unnoticed by what is around it."""
+    keys = ("condensation_temperature", "flow_temperature")
+    steps, situation = Steps([Signal(key, "analog", "°C") for key in keys]), Situation()
+    found: list[tuple[str, int]] = []
+    for index in range(9000):
+        phase = index % 60
+        runs = phase < 30
+        situation.update({"operating_mode": "heating" if runs else "off"}, period, runs)
+        hot = 24.0 if runs else 0.0
+        array = np.array([30.0 + hot + index % 3 / 10, 30.0 + hot / 4])
+        if index == 8940 + 5 / period:
+            array += (-20.0, -neighbour)
+        told_now = steps.observe(array, situation, period, period, learning=True)
+        found += [(one[0], one[1]) for one in told_now]
+    assert found == ([("spike", 0)] if told else [])
+
+
 def test_window_far_outside_of_what_was_lived_in_is_not_judged() -> None:
     model = lived()["model"]
     keys = list(model.signals)

@@ -22,6 +22,11 @@ _LATE: Final = 1.6
 _SPREAD_SHARE: Final = 0.15
 _SPREAD_SHARE_UNSETTLED: Final = 0.4
 _OUTSIDE: Final = 0.3
+_QUICK: Final = 2.0
+"""Minutes between samples."""
+_LONE: Final = 2.5
+_STILL: Final = 0.25
+"""Share of its floor by which a signal may go and return, and count as still."""
 _TOGETHER: Final = 2
 """So many sensors do not step at once; what they measure does."""
 _FLOORS: Final = {
@@ -48,6 +53,8 @@ class Steps:
         self._spike_floor = np.array([floor[0] for floor in floors])
         self._jump_floor = np.array([floor[1] for floor in floors])
         self._spike_floor[~watched] = np.inf
+        # A pump's flow comes and goes, and nothing else need notice.
+        self._massive = np.array([unit_of(signal) in ("°C", "°F") for signal in signals], bool)
         # A window is opened, the sun comes out: rooms do step.
         rooms = np.array(["room" in signal.key for signal in signals], dtype=bool)
         self._jump_floor[rooms] *= 2.5
@@ -111,6 +118,11 @@ class Steps:
                     outer = np.maximum(floor, _OUTSIDE * span)
                     beyond = np.maximum(self.low - two, two - self.high)
                     limit = np.where(beyond >= outer, np.minimum(limit, outer), limit)
+                    if typical <= _QUICK and np.count_nonzero(value >= _STILL * floor) == 1:
+                        # What has mass is not back in two minutes, unnoticed by all around it.
+                        mark = np.maximum(_LONE * floor, 2.0 * tops.max(axis=0))
+                        mark = np.maximum(mark, _SPREAD_SHARE * span)
+                        limit = np.where(self._massive, np.minimum(limit, mark), limit)
                     hits = np.flatnonzero(value >= limit).tolist()
                 else:
                     # A sensor that steps so far elsewhere does it here, too, one day.
