@@ -160,7 +160,7 @@ class Model:
         """Minutes, of any context."""
         self.fast_limit = Ceilings((count,), 2.0, 6.0, 14.0)
         self.slow_limit = Ceilings((count,), 2.2, 1.15, 3.0)
-        self.multi_limit = Ceilings((1,), 2.0, 1.1, 2.6)
+        self.multi_limit = Ceilings((1,), 2.0, 0.65, 2.6)
         self.multi = 0.0
         self.last: tuple[Array, Array, Array] | None = None
         """Observed, expected and z of the last window that was judged."""
