@@ -22,7 +22,7 @@ def test_normal_is_learned(household: Callable[[], Household]) -> None:
     begin = house.time
     verdict, _ = watch(detector, house, 2, dhw_temperature=44.3)
     assert verdict.alarm
-    assert house.time - begin > timedelta(hours=6)
+    assert house.time - begin > timedelta(hours=4)
 
 
 def test_fixed_forgets_but_learns_nothing(household: Callable[[], Household]) -> None:

@@ -115,7 +115,7 @@ def flatline(track: Track, clock: Clock, *, alone: bool) -> Finding | None:
         or track.outside is not None
         or track.changes < _CHANGES
         or track.coarse
-        or track.absent(clock) > clock.patience
+        or track.value is None
         or (exposure := clock.learned - track.born) < WARM_UP
     ):
         return None
