@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
+import tempfile
 from typing import Any
 from unittest.mock import patch
 import uuid
@@ -23,6 +25,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.heat_pump_hub.const import DOMAIN
 from custom_components.heat_pump_hub.drivers.driver import Layout
+from custom_components.heat_pump_hub.drivers.nibe import NibeDriver
 from custom_components.heat_pump_hub.drivers.nibe_map import Fault, entries
 from custom_components.heat_pump_hub.drivers.nibe_points import PROBED, TYPES
 from custom_components.heat_pump_hub.flow import nibe
@@ -41,9 +44,22 @@ DANGER = "Sound\tMODBUS_HOLDING_REGISTER\t43234\t1\t\t4\t0\t1\n"
 type Upload = Callable[[str | bytes], Awaitable[str]]
 
 
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the pauses between requests that a real pump needs."""
+    monkeypatch.setitem(NibeDriver.__init__.__kwdefaults__ or {}, "spacing", 0.0)
+
+
 @pytest.fixture
-async def upload(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> Upload:
+async def upload(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Upload:
     """Hand a file in as a browser does; return its id."""
+    # Home Assistant keeps uploads in one folder of the machine: another suite would empty it.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert await async_setup_component(hass, "file_upload", {})
     client = await hass_client()
 
