@@ -385,8 +385,8 @@ def test_an_entity_id_speaks_where_names_do_not() -> None:
 
 
 def test_one_entity_is_proposed_once() -> None:
-    both = keyed("sensor.a", name="Warmwasser unten")
-    assert propose(POINTS, [both], fits) == {"dhw_temperature_bottom": "sensor.a"}
+    both = keyed("sensor.a", name="Hot gas, suction side")
+    assert propose(POINTS, [both], fits) == {"hot_gas_temperature": "sensor.a"}
 
 
 def test_a_unit_that_does_not_fit_is_no_match() -> None:

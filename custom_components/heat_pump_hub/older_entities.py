@@ -80,10 +80,8 @@ class _Rule:
     never: re.Pattern[str] | None = None
 
     def fits(self, text: str) -> bool:
-        return (
-            all(one.search(text) for one in self.all)
-            and _NEVER.search(text) is None
-            and (self.never is None or self.never.search(text) is None)
+        return all(one.search(text) for one in self.all) and (
+            self.never is None or self.never.search(text) is None
         )
 
 
@@ -107,8 +105,10 @@ _RULES: Final[Mapping[str, _Rule]] = {
         never=rf"\bair\b|comfort|{_SOURCE}|\bdhw|warmwasser|\bhw\b|hot water|bt6\d",
     ),
     "electrical_power": _rule(
-        r"power consumption|consumption power|power input|input power|\bin power|current draw",
-        never=r"thermal|heating power|component|addition|\badd\b|supply",
+        r"power consumption|consumption power|power input|input power|\bin power|current draw"
+        r"|electric\w* power|power electric|leistungsaufnahme|stromaufnahme|elektrische leistung"
+        r"|aufnahmeleistung",
+        never=r"thermal|heating power|component|addition|\badd\b|supply|zusatz|heizstab",
     ),
     "thermal_power": _rule(
         r"thermal power|power thermal|heat output|heating (output|capacity|power)|heat power"
@@ -165,13 +165,6 @@ _RULES: Final[Mapping[str, _Rule]] = {
     ),
     "operating_mode": _rule(r"mode|stat(e|us)|betrieb|operat"),
 }
-_ALSO_POWER: Final = _rule(
-    r"leistungsaufnahme|stromaufnahme|electric\w* power|elektrische leistung|aufnahmeleistung"
-    r"|power electric",
-    never=r"\bpv\b|zusatz|heizstab",
-)
-_RULES_TOO: Final[Mapping[str, _Rule]] = {"electrical_power": _ALSO_POWER}
-
 KEYS: Final = tuple(_RULES)
 """What a detector gains most by, in this order."""
 
@@ -227,14 +220,16 @@ def propose(
 def _matches(
     points: Mapping[str, Point], candidates: Sequence[Candidate], fits: Fits
 ) -> dict[str, str]:
-    scored = [
-        (score, -order, candidate.entity_id, key)
-        for candidate in candidates
-        for order, key in enumerate(KEYS)
-        if (point := points.get(key)) is not None
-        and fits(point, candidate)
-        and (score := _score(key, point, candidate)) > 0
-    ]
+    scored: list[tuple[float, int, str, str]] = []
+    for candidate in candidates:
+        texts = _texts(candidate)
+        for order, key in enumerate(KEYS if texts else ()):
+            if (point := points.get(key)) is None or not fits(point, candidate):
+                continue
+            if point.quantity is Quantity.STATE and not _speaks_alike(point, candidate):
+                continue
+            if score := _score(key, texts):
+                scored.append((score, -order, candidate.entity_id, key))
     found: dict[str, str] = {}
     for _, _, entity_id, key in sorted(scored, reverse=True):
         if key not in found and entity_id not in found.values():
@@ -242,18 +237,20 @@ def _matches(
     return {key: found[key] for key in KEYS if key in found}
 
 
-def _score(key: str, point: Point, candidate: Candidate) -> float:
-    """Return how well names fit, 0: not at all. Fewer words say the same more surely."""
-    if point.quantity is Quantity.STATE and not _speaks_alike(point, candidate):
-        return 0.0
-    rules = [rule for table in (_RULES, _RULES_TOO) if (rule := table.get(key)) is not None]
+def _texts(candidate: Candidate) -> list[tuple[str, float]]:
+    """Return what an entity is called, and how sure that is; what its name rules out, is out."""
     given = _words(candidate.translation_key, candidate.name)
     own = _words(candidate.entity_id.partition(".")[2])
-    for text, sure in ((given, 2.0), (own, 1.0)):
-        if any(rule.fits(text) for rule in rules):
+    if _NEVER.search(given):
+        return []
+    return [(given, 2.0)] if _NEVER.search(own) else [(given, 2.0), (own, 1.0)]
+
+
+def _score(key: str, texts: Sequence[tuple[str, float]]) -> float:
+    """Return how well names fit, 0: not at all. Fewer words say the same more surely."""
+    for text, sure in texts:
+        if _RULES[key].fits(text):
             return sure / (1 + len(text.split()) / 100)
-        if _NEVER.search(text):
-            break
     return 0.0
 
 
