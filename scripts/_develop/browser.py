@@ -144,6 +144,15 @@ class Page:
                     "Input.dispatchKeyEvent", type=kind, key="Delete", windowsVirtualKeyCode=46
                 )
 
+    async def choose_file(self, element: str, path: Path) -> None:
+        """Choose a file in the file input that a JavaScript expression finds."""
+        found = await self.command("Runtime.evaluate", expression=element)
+        if "objectId" not in found["result"]:
+            raise DevelopError(f"there is no file input for {path.name}")
+        await self.command(
+            "DOM.setFileInputFiles", files=[str(path)], objectId=found["result"]["objectId"]
+        )
+
     async def key(self, name: str, code: int) -> None:
         """Press a key."""
         for kind in ("rawKeyDown", "keyUp"):

@@ -23,6 +23,9 @@ _DIALOG: Final = f"{_APP}.shadowRoot.querySelector('dialog-data-entry-flow')"
 _RAW: Final = re.compile(
     r"\b(?:component\.[\w.]+|[a-z]+(?:_[a-z0-9]+)+|undefined|NaN|null)\b|\[object|\{\w+\}"
 )
+_FLOW_HEIGHT: Final = 900
+_ADD: Final = "/config/integrations/dashboard/add?domain=heat_pump_hub"
+_OK_BUTTON: Final = f"hph.all('ha-button', {_APP}.shadowRoot.querySelector('dialog-box')).at(-1)"
 _ICON: Final = "ha-svg-icon, ha-icon, svg, path, style, script"
 
 
@@ -33,6 +36,9 @@ def raw_keys(texts: Iterable[str]) -> list[str]:
 
 class Frontend:
     """One user's browser, in one language."""
+
+    STEP: Final = f"{_DIALOG}?._step"
+    """The step that the flow's dialog shows, in JavaScript."""
 
     def __init__(self, page: Page, client: Client, folder: Path, language: str) -> None:
         """Save pictures into ``folder``, numbered in the order they are taken."""
@@ -78,9 +84,14 @@ class Frontend:
         await self.page.wait_for(_READY, f"{path} is shown", _READY_SECONDS)
         await self.page.settle()
 
-    async def picture(self, name: str) -> None:
-        """Take a picture once it stands still, and look for raw keys in it."""
-        await self.page.settle()
+    async def picture(self, name: str, *, files: bool = False, still: bool = True) -> None:
+        """Take a picture once it stands still, and look for raw keys in it.
+
+        ``files``: it shows lines of a file, whose words may look like keys. Without
+        ``still`` it is taken at once.
+        """
+        if still:
+            await self.page.settle()
         self._number += 1
         file = f"{self._number:02}-{name}.png"
         await self.page.screenshot(self._folder / file)
@@ -90,20 +101,31 @@ class Frontend:
             ".flatMap(n => [...n.childNodes]).filter(n => n.nodeType === 3)"
             ".map(n => n.textContent.trim()).filter(t => t)"
         )
-        if found := raw_keys(texts):
+        if (found := raw_keys(texts)) and not files:
             self.raw.append(f"{file}: {', '.join(found)}")
         print(f"{self._folder / file}", flush=True)
 
     # -- dialogs of flows ------------------------------------------------------------
 
-    async def step(self, step_id: str) -> None:
-        """Wait until the flow's dialog shows a step. Raises ``DevelopError``."""
+    async def open_flow(self) -> None:
+        """Begin to add a heat pump, as the page of the integration does."""
+        await self.size(_FLOW_HEIGHT)
+        await self.open(_ADD)
+        await self.page.click(_OK_BUTTON, "the question whether to add it")
+        await self.step("user")
+
+    async def step(self, step_id: str, *, still: bool = True) -> None:
+        """Wait until the flow's dialog shows a step, and ``still`` stands still.
+
+        Raises ``DevelopError``.
+        """
         await self.page.wait_for(
             f"{_DIALOG}?._step?.step_id === {json.dumps(step_id)}",
             f"the flow shows {step_id}",
             _STEP_SECONDS,
         )
-        await self.page.settle()
+        if still:
+            await self.page.settle()
 
     async def failed(self) -> None:
         """Wait until the flow's dialog shows an error. Raises ``DevelopError``."""
@@ -131,6 +153,21 @@ class Frontend:
         """Fill a field of the flow's form."""
         selector = f"hph.all('ha-selector', {_DIALOG}).find(s => s.name === {json.dumps(field)})"
         await self.page.fill(f"hph.all('input', {selector})[0]", text, f"the field {field}")
+
+    async def pick(self, text: str) -> None:
+        """Choose the option of a list whose value is ``text``."""
+        await self.page.click(
+            f"hph.all('ha-radio-option, ha-radio', {_DIALOG}).find(r => r.value === "
+            f"{json.dumps(text)})",
+            f"the choice {text}",
+        )
+
+    async def hand_in(self, path: Path) -> None:
+        """Hand a file in to the flow's form, and wait until it is uploaded."""
+        await self.page.choose_file(
+            f"[...hph.walk({_DIALOG}.shadowRoot)].find(n => n.matches('input[type=file]'))", path
+        )
+        await asyncio.sleep(2.0)
 
     async def submit(self) -> None:
         """Click on the button that ends a step."""

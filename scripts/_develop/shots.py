@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 import sys
@@ -15,6 +16,7 @@ from .flow import DOMAIN
 from .frontend import Frontend
 from .home_assistant import LANGUAGES
 from .processes import free_port, wait_until
+from .shots_families import FAMILIES, add_families, families_flows
 from .signals import until_signalled
 from .stand import Stand, running
 
@@ -27,11 +29,6 @@ _MACHINE: Final = (
     *("--features", "booster,cascade,isc,power_limit,pv_target,smart_grid_90,solar"),
 )
 """As much as one machine can have: more texts to look at."""
-_ADD: Final = f"/config/integrations/dashboard/add?domain={DOMAIN}"
-_OK_BUTTON: Final = (
-    "hph.all('ha-button', document.querySelector('home-assistant').shadowRoot"
-    ".querySelector('dialog-box')).at(-1)"
-)
 _WRITE_SECONDS: Final = 30.0
 
 
@@ -51,23 +48,18 @@ async def shoot(folder: Path, language: str) -> list[str]:
             await frontend.log_in()
             await _flow(frontend, stand)
             await _demo_flow(frontend)
+            await families_flows(frontend, stand)
             await _pages(frontend, stand)
+            await _families_pages(frontend, stand)
         except DevelopError:
             await frontend.picture("failed-here")
             raise
         return frontend.raw
 
 
-async def _open_flow(frontend: Frontend) -> None:
-    await frontend.size(_DIALOG)
-    await frontend.open(_ADD)
-    await frontend.page.click(_OK_BUTTON, "the question whether to add it")
-    await frontend.step("user")
-
-
 async def _flow(frontend: Frontend, stand: Stand) -> None:
     """Add the heat pump on its socket, with every kind of error on the way."""
-    await _open_flow(frontend)
+    await frontend.open_flow()
     await frontend.picture("flow-maker")
     await frontend.choose(0)
     await frontend.step("connection")
@@ -103,7 +95,7 @@ async def _flow(frontend: Frontend, stand: Stand) -> None:
 
 
 async def _demo_flow(frontend: Frontend) -> None:
-    await _open_flow(frontend)
+    await frontend.open_flow()
     await frontend.choose(-1)
     await frontend.step("demo")
     await frontend.picture("flow-demo")
@@ -150,6 +142,13 @@ async def _pages(frontend: Frontend, stand: Stand) -> None:
     await frontend.picture("repairs")
     await client.enable_all(entry["entry_id"])
     await _device_pages(frontend, stand, entry["entry_id"], _LONGEST_PAGE, "everything")
+
+
+async def _families_pages(frontend: Frontend, stand: Stand) -> None:
+    """Show the devices of the other makers, each with its entry."""
+    async with AsyncExitStack() as stack:
+        for family, pump in zip(FAMILIES[1:], await add_families(stand, stack), strict=True):
+            await _device_pages(frontend, stand, pump.entry_id, _LONG_PAGE, family)
 
 
 async def _device_pages(

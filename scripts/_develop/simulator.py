@@ -1,5 +1,6 @@
 """The simulated heat pump on a real socket, in a process of its own, behind a counting relay."""
 
+from itertools import count
 from pathlib import Path
 import sys
 from typing import Final
@@ -20,7 +21,7 @@ class Simulator:
         self.program = Program(
             "the simulated heat pump",
             [sys.executable, "-m", "custom_components.heat_pump_hub.simulator", *arguments],
-            folder / f"simulator{name}.log",
+            _free(folder, f"simulator{name}"),
         )
         self.relay: Relay | None = None
         self.port = 0
@@ -44,3 +45,9 @@ class Simulator:
         if self.relay is not None:
             await self.relay.stop()
         await self.program.stop()
+
+
+def _free(folder: Path, name: str) -> Path:
+    """Return a log that no other simulator of this run has written."""
+    names = (f"{name}{number or ''}.log" for number in count())
+    return next(path for each in names if not (path := folder / each).exists())

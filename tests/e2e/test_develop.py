@@ -64,6 +64,7 @@ def test_check_holds_in_german(environment: Mapping[str, str]) -> None:
     assert "checks, 0 failed" in done.stdout
 
 
+@pytest.mark.timeout(620)
 def test_pictures_show_texts_and_no_keys(environment: Mapping[str, str], tmp_path: Path) -> None:
     try:
         chromium = str(find_program("HPH_CHROMIUM", "chromium"))
@@ -75,7 +76,7 @@ def test_pictures_show_texts_and_no_keys(environment: Mapping[str, str], tmp_pat
         env={**environment, "HPH_CHROMIUM": chromium},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=600,
         check=False,
     )
 
