@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from homeassistant.core import HomeAssistant
 import pytest
 
-from scripts._bench.fault_rig import SERVERS, Case, Rig, befall, cases, rig, short_timeouts
+from scripts._bench.fault_rig import KINDS, Case, Rig, befall, cases, rig, short_timeouts
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -24,7 +24,7 @@ async def machine(
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("machine", SERVERS, indirect=True)
+@pytest.mark.parametrize("machine", KINDS, indirect=True)
 async def test_every_fault_heals_by_itself(machine: tuple[Rig, list[Case]]) -> None:
     """No wrong value, healed within two polls, no reload, two lines, one connection a poll."""
     rig, faults = machine

@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.heat_pump_hub.simulator.faults import Fault
-from scripts._bench.fault_rig import SERVERS, Lines, Rig, no_values, refusing, rig, short_timeouts
+from scripts._bench.fault_rig import SINGLE, Lines, Rig, no_values, refusing, rig, short_timeouts
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -68,10 +68,10 @@ async def test_an_outage_is_told_once_and_over_within_two_polls(
         assert log.tracebacks == 0
 
 
-@pytest.mark.parametrize("hanging", SERVERS)
+@pytest.mark.parametrize("hanging", SINGLE)
 async def test_a_heat_pump_that_hangs_delays_no_other(start: Start, hanging: str) -> None:
     with short_timeouts(30.0):
-        rigs = {key: await start(key) for key in SERVERS}
+        rigs = {key: await start(key) for key in SINGLE}
         stuck = rigs.pop(hanging)
         stuck.proxy.fault = Fault.SILENT
         poll = asyncio.create_task(stuck.poll())
@@ -89,7 +89,7 @@ async def test_a_heat_pump_that_hangs_delays_no_other(start: Start, hanging: str
 async def test_nothing_grows_with_faults(start: Start) -> None:
     """Neither sockets nor tasks."""
     with short_timeouts(TIMEOUT):
-        rigs = [await start(key) for key in SERVERS]
+        rigs = [await start(key) for key in SINGLE]
 
         async def live() -> tuple[int, int]:
             for fault in (Fault.DROP, Fault.SILENT, Fault.HALF_OPEN, Fault.GARBAGE, Fault.RESET):
@@ -109,7 +109,7 @@ async def test_nothing_grows_with_faults(start: Start) -> None:
         assert last == first
 
 
-@pytest.mark.parametrize("key", SERVERS)
+@pytest.mark.parametrize("key", SINGLE)
 async def test_a_controller_that_boots_is_tried_again_by_home_assistant(
     hass: HomeAssistant, start: Start, key: str
 ) -> None:

@@ -1,11 +1,13 @@
 """A heat pump in a real Home Assistant behind a proxy that makes every fault of a link."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 import logging
+from pathlib import Path
 from typing import Any, Final, Self, override
 from unittest.mock import patch
 
@@ -13,26 +15,98 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.heat_pump_hub.const import CONF_MAP, FAMILY_MAP
 from custom_components.heat_pump_hub.coordinator import Absent, HeatPumpCoordinator
-from custom_components.heat_pump_hub.discovery import fingerprint
-from custom_components.heat_pump_hub.drivers import family, link
+from custom_components.heat_pump_hub.discovery import async_family, fingerprint
+from custom_components.heat_pump_hub.drivers import link
 from custom_components.heat_pump_hub.drivers.driver import Address
 from custom_components.heat_pump_hub.drivers.luxtronik import protocol
 from custom_components.heat_pump_hub.drivers.nibe import NibeDriver
 from custom_components.heat_pump_hub.drivers.points import Value
-from custom_components.heat_pump_hub.simulator.daikin import DaikinServer
+from custom_components.heat_pump_hub.map_files import folder
+from custom_components.heat_pump_hub.simulator.daikin import DaikinMachine, DaikinServer
 from custom_components.heat_pump_hub.simulator.faults import Fault, FaultProxy, modbus_frame
 from custom_components.heat_pump_hub.simulator.idm import IdmServer
+from custom_components.heat_pump_hub.simulator.idm_values import IdmMachine
+from custom_components.heat_pump_hub.simulator.lambda_pump import LambdaServer
 from custom_components.heat_pump_hub.simulator.luxtronik import LuxtronikServer, luxtronik_frame
+from custom_components.heat_pump_hub.simulator.luxtronik_shi import port_beside
+from custom_components.heat_pump_hub.simulator.luxtronik_values import LuxtronikMachine
 from custom_components.heat_pump_hub.simulator.nibe import NibeServer
 from custom_components.heat_pump_hub.simulator.physics import HeatPumpModel
 
-SERVERS: Final[dict[str, Callable[..., Any]]] = {
-    "idm": IdmServer,
-    "nibe": NibeServer,
-    "daikin": DaikinServer,
-    "luxtronik": LuxtronikServer,
+MAP: Final = "rig.yaml"
+MAP_TEXT: Final = """
+map: 1
+extends: lambda.yaml
+detect:
+  - {address: 2, type: s16, min: -500, max: 800}
+  - {address: 1003, type: u16, max: 30}
+  - {address: 1022, type: s32, min: 0, fingerprint: rising}
+"""
+"""The shipped map, and the counter of heat, which tells one of our machines from another."""
+
+
+def younger(model: HeatPumpModel) -> HeatPumpModel:
+    """Return a machine whose counters have not come as far."""
+    model.compressor_starts = 10
+    model.thermal_energy = dict.fromkeys(model.thermal_energy, 1.0)
+    return model
+
+
+def _luxtronik(
+    model: HeatPumpModel, *, serial: int = 7, shi: bool = False, **options: Any
+) -> LuxtronikServer:
+    firmware = "V3.92.0" if shi else "V3.90.1"
+    machine = LuxtronikMachine(serial=(200_114, 0x0C3A, serial), firmware=firmware, shi=shi)
+    return LuxtronikServer(model, machine, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A column of the matrix: a family, and which of its ways a fault befalls."""
+
+    family: str
+    server: Callable[..., Any]
+    """Of the machine that was set up."""
+    other: Callable[..., Any]
+    """Of the machine that gets its address."""
+    ways: int = 1
+    befallen: frozenset[int] = frozenset({0})
+    """Which ways: 0 is the family's own protocol, 1 the Smart Home Interface."""
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "idm": Kind(
+        "idm", IdmServer, lambda model, **more: IdmServer(model, IdmMachine(circuits="A"), **more)
+    ),
+    "nibe": Kind("nibe", NibeServer, lambda model, **more: NibeServer(younger(model), **more)),
+    "daikin": Kind(
+        "daikin",
+        DaikinServer,
+        lambda model, **more: DaikinServer(model, DaikinMachine(additional=False), **more),
+    ),
+    "luxtronik": Kind("luxtronik", _luxtronik, partial(_luxtronik, serial=8)),
+    "lux_shi": Kind(
+        "luxtronik",
+        partial(_luxtronik, shi=True),
+        partial(_luxtronik, shi=True, serial=8),
+        ways=2,
+        befallen=frozenset({1}),
+    ),
+    "lux_both": Kind(
+        "luxtronik",
+        partial(_luxtronik, shi=True),
+        partial(_luxtronik, shi=True, serial=8),
+        ways=2,
+        befallen=frozenset({0, 1}),
+    ),
+    "map": Kind(
+        FAMILY_MAP, LambdaServer, lambda model, **more: LambdaServer(younger(model), **more)
+    ),
 }
+SINGLE: Final = tuple(key for key, kind in KINDS.items() if kind.ways == 1)
+"""The columns of one way."""
 FAULTY_POLLS: Final = 3
 MOST_POLLS: Final = 6
 _LOGGER: Final = "custom_components.heat_pump_hub"
@@ -91,21 +165,84 @@ class Lines(logging.Handler):
         self.lines.append(message)
 
 
+class Proxies:
+    """The proxies of the ways a fault befalls, switched together."""
+
+    def __init__(self, proxies: Sequence[FaultProxy]) -> None:
+        """Switch these."""
+        self.each = tuple(proxies)
+
+    def set_fault(self, fault: Fault) -> None:
+        """Let it happen to every request from now on."""
+        for proxy in self.each:
+            proxy.fault = fault
+
+    def set_edit(self, edit: Callable[[bytes], bytes]) -> None:
+        """Change every answer."""
+        for proxy in self.each:
+            proxy.edit = edit
+
+    def one_shot(self, fault: Fault, request: int) -> None:
+        """Let it happen once, to the request of that number, on each way."""
+        for proxy in self.each:
+            proxy.one_shot(fault, request)
+
+    def clear(self) -> None:
+        """End every fault."""
+        for proxy in self.each:
+            proxy.clear()
+
+    async def pause(self) -> None:
+        """Refuse connections."""
+        for proxy in self.each:
+            await proxy.pause()
+
+    async def resume(self) -> None:
+        """Take connections again."""
+        for proxy in self.each:
+            await proxy.resume()
+
+
 @dataclass(slots=True)
 class Rig:
     """One heat pump, its address, and what it shows when nothing is wrong."""
 
     key: str
     server: Any
-    proxy: FaultProxy
+    other: Any
+    """Another machine of the same family."""
+    proxies: tuple[FaultProxy, ...]
+    """In front of each way."""
     entry: MockConfigEntry
     truth: dict[str, Value]
+    befallen: Proxies
+    ways: list[frozenset[str]] = field(default_factory=list)
+    """Of a machine with two ways: the points of each that a fault befalls."""
+
+    @property
+    def proxy(self) -> FaultProxy:
+        """In front of the family's own way."""
+        return self.proxies[0]
 
     @property
     def coordinator(self) -> HeatPumpCoordinator:
         """What polls it."""
         found: HeatPumpCoordinator = self.entry.runtime_data.coordinator
         return found
+
+    @property
+    def down(self) -> bool:
+        """Whether nothing is shown of the machine, or of a way that the fault befalls."""
+        if not self.coordinator.last_update_success:
+            return True
+        shown = self.coordinator.shown
+        missing = Absent.NO_ANSWER
+        return any(all(shown.get(key, missing) is missing for key in keys) for keys in self.ways)
+
+    @property
+    def connections(self) -> int:
+        """Most connections open now on one way."""
+        return max(proxy.connections for proxy in self.proxies)
 
     async def poll(self) -> bool:
         """Poll once, everything; return whether all that is shown is whole and true."""
@@ -123,26 +260,65 @@ class Rig:
             if value is not Absent.NO_ANSWER and self.truth.get(key) != value
         }
 
+    async def give_to(self, server: Any) -> None:
+        """Give the address to a machine."""
+        for proxy, port in zip(self.proxies, _ports(server, len(self.proxies)), strict=True):
+            proxy.target = ("127.0.0.1", port)
+            await proxy.drop_all()
+
+
+def _ports(server: Any, ways: int) -> list[int]:
+    return [server.port, port_beside(server.port)][:ways]
+
+
+async def _start(server: Any, ways: int) -> tuple[FaultProxy, ...]:
+    """Start a server and the proxies in front of it, whose ports are as its own: in a row."""
+    await server.start()
+    lux = isinstance(server, LuxtronikServer)
+    targets = _ports(server, ways)
+    for _ in range(20):
+        first = FaultProxy("127.0.0.1", targets[0], frame=luxtronik_frame if lux else modbus_frame)
+        port = await first.start()
+        if ways == 1:
+            return (first,)
+        beside = FaultProxy("127.0.0.1", targets[1], port=port_beside(port))
+        try:
+            await beside.start()
+        except OSError:
+            await first.stop()
+            continue
+        return first, beside
+    raise OSError("no two free ports in a row")
+
+
+def _write_map(place: Path) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    (place / MAP).write_text(MAP_TEXT, "utf-8")
+
 
 @asynccontextmanager
 async def rig(
     hass: HomeAssistant, key: str, *, interval: float = 3600.0, speed: float = 0.0
 ) -> AsyncIterator[Rig]:
     """Set one heat pump up as the config flow does; with speed 0 every value has one truth."""
-    model = HeatPumpModel(seed=3, start=datetime(2026, 1, 15, tzinfo=UTC))
-    server = SERVERS[key](model, speed=speed)
-    await server.start()
-    frame = luxtronik_frame if key == "luxtronik" else modbus_frame
-    proxy = FaultProxy("127.0.0.1", server.port, frame=frame)
-    port = await proxy.start()
-    kind = family(key)
+    chosen = KINDS[key]
+    start = datetime(2026, 1, 15, tzinfo=UTC)
+    server = chosen.server(HeatPumpModel(seed=3, start=start), speed=speed)
+    other = chosen.other(HeatPumpModel(seed=4, start=start), speed=speed)
+    proxies = await _start(server, chosen.ways)
+    await other.start()
+    name = MAP if chosen.family == FAMILY_MAP else ""
+    if name:
+        await asyncio.to_thread(_write_map, folder(hass))
+    kind = await async_family(hass, chosen.family, name)
+    port = proxies[0].port
     identity = await kind.probe(Address(host="127.0.0.1", port=port, unit=kind.unit))
     entry = MockConfigEntry(
         domain="heat_pump_hub",
         title=key,
         unique_id=f"rig_{key}",
         data={
-            "family": key,
+            "family": chosen.family,
             "host": "127.0.0.1",
             "port": port,
             "unit": kind.unit,
@@ -151,23 +327,32 @@ async def rig(
             "fingerprint": fingerprint(identity),
             "manufacturer": identity.manufacturer,
             "model": identity.model,
+            **({CONF_MAP: name} if name else {}),
         },
         options={"interval": interval},
     )
     entry.add_to_hass(hass)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    found = Rig(key, server, proxy, entry, {})
+    befallen = Proxies([proxies[way] for way in sorted(chosen.befallen)])
+    found = Rig(key, server, other, proxies, entry, {}, befallen)
     try:
         for _ in range(2):
             await found.poll()
         found.truth = dict(found.coordinator.values)
+        if chosen.ways > 1:
+            shi = getattr(found.coordinator.driver, "_shi").points  # noqa: B009 - which are whose
+            own = found.truth.keys() - shi
+            each = (frozenset(own), frozenset(found.truth.keys() & shi))
+            found.ways = [each[way] for way in sorted(chosen.befallen)]
         yield found
     finally:
         if entry.state is ConfigEntryState.LOADED:
             await hass.config_entries.async_unload(entry.entry_id)
-        await proxy.stop()
+        for proxy in proxies:
+            await proxy.stop()
         await server.stop()
+        await other.stop()
 
 
 def refusing(code: int) -> Callable[[bytes], bytes]:
@@ -192,7 +377,7 @@ class Case:
         self,
         name: str,
         begin: Callable[[Rig], Awaitable[object] | None],
-        end: Callable[[Rig], Awaitable[object] | None] = lambda rig: rig.proxy.clear(),
+        end: Callable[[Rig], Awaitable[object] | None] = lambda rig: rig.befallen.clear(),
         polls: int = FAULTY_POLLS,
     ) -> None:
         """Begin and end it so; it lasts for ``polls``."""
@@ -209,16 +394,17 @@ async def _call(step: Callable[[Rig], Awaitable[object] | None], rig: Rig) -> No
 
 def cases(key: str, polls: int = FAULTY_POLLS) -> list[Case]:
     """Return every fault that can befall a family; what lasts does so for ``polls``."""
-    modbus = key != "luxtronik"
+    befallen = KINDS[key].befallen
+    modbus = KINDS[key].family != "luxtronik" or befallen == {1}
 
     def lasting(fault: Fault) -> Callable[[Rig], None]:
-        return lambda rig: setattr(rig.proxy, "fault", fault)
+        return lambda rig: rig.befallen.set_fault(fault)
 
     def once(fault: Fault, request: int) -> Callable[[Rig], None]:
-        return lambda rig: rig.proxy.one_shot(fault, request)
+        return lambda rig: rig.befallen.one_shot(fault, request)
 
     def edit(change: Callable[[bytes], bytes]) -> Callable[[Rig], None]:
-        return lambda rig: setattr(rig.proxy, "edit", change)
+        return lambda rig: rig.befallen.set_edit(change)
 
     found = []
     for fault in Fault:
@@ -227,24 +413,37 @@ def cases(key: str, polls: int = FAULTY_POLLS) -> list[Case]:
         found.append(Case(f"{fault} for {polls} polls", lasting(fault), polls=polls))
         found.append(Case(f"{fault} once", once(fault, 2), polls=1))
     found.append(
-        Case("refuses connections", lambda rig: rig.proxy.pause(), lambda rig: rig.proxy.resume())
+        Case(
+            "refuses connections",
+            lambda rig: rig.befallen.pause(),
+            lambda rig: rig.befallen.resume(),
+        )
     )
-    slot: list[asyncio.StreamWriter] = []
+    slots: list[asyncio.StreamWriter] = []
 
     async def take(rig: Rig) -> None:
-        await rig.proxy.drop_all()
-        rig.proxy.max_connections = 1
-        _, writer = await asyncio.open_connection("127.0.0.1", rig.proxy.port)
-        slot.append(writer)
+        for proxy in rig.befallen.each:
+            await proxy.drop_all()
+            proxy.max_connections = 1
+            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            slots.append(writer)
         await asyncio.sleep(0.02)
 
-    async def free(rig: Rig) -> None:
-        writer = slot.pop()
-        writer.close()
-        await writer.wait_closed()
+    async def free(_rig: Rig) -> None:
+        while slots:
+            writer = slots.pop()
+            writer.close()
+            await writer.wait_closed()
         await asyncio.sleep(0.02)
 
     found.append(Case("slot taken by another client", take, free))
+    found.append(
+        Case(
+            "a different machine at the address",
+            lambda rig: rig.give_to(rig.other),
+            lambda rig: rig.give_to(rig.server),
+        )
+    )
     if modbus:
         found += [
             Case("refuses everything (2), as while booting", edit(refusing(2))),
@@ -255,7 +454,7 @@ def cases(key: str, polls: int = FAULTY_POLLS) -> list[Case]:
             Case("gateway without path (10)", edit(refusing(10))),
             Case("gateway without target (11)", edit(refusing(11))),
         ]
-    else:
+    elif befallen == {0}:
         found.append(Case("no values yet, as while booting", edit(no_values)))
     return found
 
@@ -287,7 +486,7 @@ class Outcome:
             and not self.wrong_values
             and len(self.lines) == (2 if self.down else 0)
             and not self.tracebacks
-            and self.connects <= 1
+            and self.connects <= KINDS[self.family].ways
             and not self.reloaded
             and self.connections <= 1
         )
@@ -304,16 +503,16 @@ async def befall(rig: Rig, case: Case) -> Outcome:
             await rig.poll()
             most = max(most, rig.coordinator.driver.traffic.connects - before)
             wrong += len(rig.wrong())
-            down += not rig.coordinator.last_update_success
+            down += rig.down
         await _call(case.end, rig)
-        rig.proxy.clear()
+        rig.befallen.clear()
         polls = 0
         for number in range(1, MOST_POLLS + 1):
             before = rig.coordinator.driver.traffic.connects
             whole = await rig.poll()
             most = max(most, rig.coordinator.driver.traffic.connects - before)
             wrong += len(rig.wrong())
-            down += not rig.coordinator.last_update_success
+            down += rig.down
             if whole:
                 polls = number
                 break
@@ -328,5 +527,5 @@ async def befall(rig: Rig, case: Case) -> Outcome:
         log.tracebacks,
         most,
         rig.entry.runtime_data is not data,
-        rig.proxy.connections,
+        rig.connections,
     )
