@@ -119,8 +119,7 @@ async def test_a_server_whose_disk_fills_up_loses_nothing(
     place = small("64m")
     (place.path / "server").mkdir()
     # Room that is "enough" for a server to go on: it takes what it cannot keep.
-    flags = ("-storage.minFreeDiskSpaceBytes=1", "-storage.cacheSizeIndexDBTagFilters=0")
-    server = RealServer(place.path / "server", *flags, old=old)
+    server = RealServer(place.path / "server", "-storage.minFreeDiskSpaceBytes=1", old=old)
     server.log = tmp_path / "server.log"
     await asyncio.to_thread(server.start)
     house = await build(server.url, hold=2.0).open()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 import logging
+import math
 from random import Random
 import time
 from typing import Any, Final, Protocol
@@ -165,6 +166,10 @@ class Shipper:
         self._look_at = 0.0
         self._coding = Coding.ZSTD
         self._failures = 0
+        self._refuses = False
+        """The server answers, and takes no samples: what it took last may be in memory only."""
+        self._takes_since = -math.inf
+        """Loop time since when it takes samples again."""
         self._failing_since: float | None = None
         self._auth_reported = False
         self._troubles: set[Trouble] = set()
@@ -359,6 +364,11 @@ class Shipper:
                 # A server that refuses even nothing is set up wrongly: the frame is innocent.
                 await server.write(b"")
                 await self._sift(server, *part[0], str(err))
+            except UnreachableError, AuthRejectedError:
+                raise
+            except HistoryError:
+                self._refuses = True
+                raise
             else:
                 self._took(part)
         self._succeeded()
@@ -366,6 +376,8 @@ class Shipper:
 
     def _took(self, part: Part) -> None:
         now = self._now()
+        if self._refuses:
+            self._refuses, self._takes_since = False, now
         self._posted += sum(entry.samples for _, entry in part)
         self._last_success = self._clock()
         for outbox in {outbox for outbox, _ in part}:
@@ -433,7 +445,13 @@ class Shipper:
         if self._info is None or self._probe is not None:
             # Nobody knows yet whether it takes this coding for nothing.
             return False
-        before = self._now() - self._hold
+        if self._refuses and any(outbox.ready for outbox in outboxes):
+            # Its disk is full, say: what it shows now is gone when it is killed.
+            return False
+        now = self._now()
+        if now < self._takes_since + self._hold:
+            return False
+        before = now - self._hold
         for outbox in outboxes:
             entries = outbox.due(before, COUNT_LIMIT)
             if not entries:
@@ -551,7 +569,8 @@ class Shipper:
     async def _rest(self) -> None:
         """Wait until a frame comes, or something held or put aside is due."""
         held = [box.first_held for box in self._outboxes if box.first_held is not None]
-        times = [] if self._probe else [acked + self._hold for acked in held]
+        since = self._takes_since
+        times = [] if self._probe else [max(acked, since) + self._hold for acked in held]
         times += [at for box in self._outboxes if (at := box.wake(0.0)) is not None]
         if self._probe:
             times.append(self._look_at)
