@@ -68,13 +68,14 @@ def test_sensor_stuck_while_the_compressor_rests_takes_three_hours() -> None:
     ("held", "least", "most"),
     [
         ({"flow_temperature": 31.2}, 45, 74),
+        ({"electrical_power": 1795}, 75, 120),
         ({"dhw_temperature": 44.3, "flow_temperature": 31.2, "return_temperature": 28.8}, 75, 120),
     ],
 )
 def test_what_rests_alone_is_told_sooner(
     household: Callable[[], Household], held: dict[str, float], least: float, most: float
 ) -> None:
-    """A machine that is quiet is not a sensor that is stuck."""
+    """A machine that is quiet, or steady, is not a sensor that is stuck."""
     verdict, _ = watch(*household(), 2, **held)
     reason = verdict.reasons[0]
     assert reason.monitor == "flatline_running"

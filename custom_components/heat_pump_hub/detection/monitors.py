@@ -131,6 +131,8 @@ def flatline(track: Track, clock: Clock, *, alone: bool) -> Finding | None:
     exposure = clock.learned_on - track.born_on
     longest = track.longest_on.value
     if exposure >= max(_RUNNING_WARM_UP, _REPEATS * longest):
+        # A machine that is controlled well may take the same power for an hour.
+        alone = alone and track.role is Role.SENSOR
         floor = _FLOOR_RUNNING_ALONE if alone else _FLOOR_RUNNING
         limit = _limit(longest, exposure, _MATURE_RUNNING, floor)
         lasted = clock.on - track.start_on

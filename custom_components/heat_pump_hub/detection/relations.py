@@ -47,6 +47,8 @@ FAST_CLIP: Final = 25.0
 _GATE: Final = 2.5
 _STRETCH: Final = 0.08
 _SLOW_MINUTES: Final = {HEATING: 600.0, DHW: 125.0, COOLING: 600.0}
+_MULTI_BASE: Final = {HEATING: 0.65}
+"""Hot water is made in short runs, of which few say little together."""
 _FAST_KEEP: Final = 0.55
 _HOLD: Final = 15.0
 _RELATIVE: Final = {
@@ -160,7 +162,7 @@ class Model:
         """Minutes, of any context."""
         self.fast_limit = Ceilings((count,), 2.0, 6.0, 14.0)
         self.slow_limit = Ceilings((count,), 2.2, 1.15, 3.0)
-        self.multi_limit = Ceilings((1,), 2.0, 0.65, 2.6)
+        self.multi_limit = Ceilings((1,), 2.0, _MULTI_BASE.get(context, 1.1), 2.6)
         self.multi = 0.0
         self.last: tuple[Array, Array, Array] | None = None
         """Observed, expected and z of the last window that was judged."""
