@@ -141,6 +141,7 @@ async def test_an_export_in_files_is_imported(
         ({"file": "../configuration.yaml"}, "import_no_file"),
         ({"file": "/etc/passwd"}, "import_no_file"),
         ({"url": "ftp://victoria"}, "import_url"),
+        ({"url": "http://127.0.0.1:1"}, "import_no_server"),
         ({"time_zone": "Middle/Earth"}, "import_time_zone"),
     ],
 )

@@ -40,6 +40,8 @@ FAULTS: Final = (
 """Those of :mod:`.detection.self_test`, which is not imported before it is needed."""
 OWN_DATA: Final = timedelta(days=3)
 """What is played: the journal's last days."""
+LEAST_DATA: Final = timedelta(hours=12)
+"""A fault that is played with less says nothing."""
 
 SELF_TEST_FIELDS: Final[Mapping[vol.Marker, Any]] = {
     vol.Optional(ATTR_FAULT, default="offset"): vol.In(FAULTS),
@@ -63,12 +65,15 @@ async def async_self_test(
     signal = call.data[ATTR_SIGNAL]
     if signal not in data.driver.points:
         raise _invalid("unknown_signal", signal=signal)
+    if not data.anomaly.ready:
+        raise _invalid("not_watching")
     now = dt_util.utcnow()
     samples: list[Sample] = []
     try:
         async for some in from_journal(data.journal, now - OWN_DATA, now):
             samples += some
-        if not samples:
+        times = [time for time, _ in samples]
+        if not times or max(times) - min(times) < LEAST_DATA:
             raise _invalid("self_test_no_data")
         result = await data.anomaly.async_self_test(
             samples,

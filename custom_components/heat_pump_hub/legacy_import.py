@@ -4,7 +4,7 @@ Nothing is ever written to a heat pump, and nothing on the history server is ove
 """
 
 from array import array
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +34,7 @@ from .history.legacy import (
     translated,
 )
 from .history.shipper import Server
-from .history.victoriametrics import InvalidUrlError, VictoriaMetrics, parse_url
+from .history.victoriametrics import HistoryError, InvalidUrlError, VictoriaMetrics
 
 KIND: Final = "import_legacy"
 DAY: Final = 24 * HOUR
@@ -85,11 +85,24 @@ async def async_import(
         settings["files"] = files
     elif ATTR_URL in settings:
         try:
-            parse_url(settings[ATTR_URL])
+            # Once, before a job that is patient with servers: a wrong address is told at once.
+            await _client(hass, settings).query("1")
         except InvalidUrlError as err:
             raise invalid("import_url") from err
+        except HistoryError as err:
+            raise invalid("import_no_server", error=str(err)) from err
     job = Job(kind=KIND, settings=settings)
     return await async_work(backfill, job, call.data[ATTR_DRY_RUN])
+
+
+def _client(hass: HomeAssistant, settings: Mapping[str, Any]) -> VictoriaMetrics:
+    """Return the server that is imported from. Raises ``InvalidUrlError``."""
+    return VictoriaMetrics(
+        async_get_clientsession(hass),
+        settings[ATTR_URL],
+        username=settings.get(ATTR_USERNAME),
+        password=settings.get(ATTR_PASSWORD),
+    )
 
 
 def _files(folder: Path, pattern: str) -> list[str]:
@@ -161,14 +174,7 @@ class Legacy:
         ask = backfill.bulk.ask
         turn: Turn = self._archive.shipper.turn
         if ATTR_URL in settings:
-            turn = _turn(
-                VictoriaMetrics(
-                    async_get_clientsession(self._hass),
-                    settings[ATTR_URL],
-                    username=settings.get(ATTR_USERNAME),
-                    password=settings.get(ATTR_PASSWORD),
-                )
-            )
+            turn = _turn(_client(self._hass, settings))
         names = collector_names(self._archive.encoder)
         matchers = [f'__name__=~"{PREFIX}.+"', f"heatpump_id!={quoted(self._identity)}"]
         matchers += [f"{label}={quoted(value)}" for label, value in settings[ATTR_LABELS].items()]

@@ -19,7 +19,7 @@ from .stand import Stand
 
 PAST: Final = "past.jsonl"
 """What the simulated machine showed before it was served."""
-_SECONDS: Final = 60.0
+_SECONDS: Final = 180.0
 _STEP: Final = 5
 """Every so many samples reach the history server."""
 

@@ -93,5 +93,5 @@ def _folder(keep: Path | None) -> Path:
     folder = keep.expanduser().resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        raise DevelopError(f"{folder} is not empty")
+        raise DevelopError(f"{folder} is not empty: name a folder that is, each start begins anew")
     return folder
