@@ -44,7 +44,7 @@ async def families_flows(frontend: Frontend, stand: Stand) -> None:
     """Go through the steps that only some makers have. Raises ``DevelopError``."""
     place = stand.folder / "config" / "heat_pump_hub" / "maps"
     await asyncio.to_thread(_write, place / "broken.yaml", _BROKEN)
-    modbus_list = stand.folder / "modbus_addresses.csv"
+    modbus_list = stand.folder / "liste.csv"
     await asyncio.to_thread(_write, modbus_list, _LIST)
     async with AsyncExitStack() as stack:
         await _nibe(frontend, await _start(stand, stack, "nibe"), modbus_list)
