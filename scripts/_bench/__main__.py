@@ -1,7 +1,10 @@
-"""``scripts/bench NAME [--json] [--kill N]``.
+"""``scripts/bench NAME [--json]``.
 
 Names: poll, load, setup, memory, faults, history, backfill, detection, or all.
 
+``--kill N`` (10), for history, with ``--scale`` of hold, W and the server's flush (0.2; 1 is as in
+a house), seconds from ``--poll`` to poll and several ``--rigs`` side by side; ``--part`` measures
+one part only, ``--log FILE`` tells how far it is.
 ``--family`` idm (the default), nibe, daikin, luxtronik or all, for poll.
 Detection needs ``--data DIR`` (recordings and public benchmarks) or ``--seeds N`` (simulated
 heat pumps: ``--first``, ``--days``, ``--period``, ``--cache DIR``, ``--any-season``,
@@ -30,7 +33,12 @@ def main() -> int:
     parser.add_argument("name", choices=(*NAMES, "all"))
     parser.add_argument("--json", action="store_true", dest="as_json")
     parser.add_argument("--family", choices=(*FAMILIES, "all"), help="for poll; default: idm")
-    parser.add_argument("--kill", type=int, default=10, help="kills of a server, for history")
+    parser.add_argument("--kill", type=int, default=10, help="kills, for history")
+    parser.add_argument("--part", choices=("cost", "kills"), help="one part of history")
+    parser.add_argument("--scale", type=float, default=0.2, help="of hold, W and flush")
+    parser.add_argument("--poll", type=float, default=0.02, help="seconds between two polls")
+    parser.add_argument("--rigs", type=int, default=2, help="heat pumps with a server each")
+    parser.add_argument("--log", type=Path, help="where history tells how far it is")
     parser.add_argument("--data", type=Path, help="recordings and benchmarks, for detection")
     parser.add_argument("--seeds", type=int, default=0, help="simulated heat pumps, for detection")
     parser.add_argument("--first", type=int, default=5000, help="the first seed")
@@ -49,7 +57,14 @@ def main() -> int:
     for name in NAMES if arguments.name == "all" else (arguments.name,):
         options: dict[str, Any] = {}
         if name == "history":
-            options["kills"] = arguments.kill
+            options |= {
+                "kills": arguments.kill,
+                "part": arguments.part,
+                "scale": arguments.scale,
+                "interval": arguments.poll,
+                "rigs": arguments.rigs,
+                "log": arguments.log,
+            }
         elif name == "poll":
             options["family_key"] = arguments.family or "idm"
         elif name == "faults":

@@ -5,7 +5,7 @@ Bytes on the disk are those the process caused to be written (``write_bytes`` of
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import tempfile
@@ -33,20 +33,43 @@ from .history_parts import (
 DRAINS = 3
 
 
-async def run(kills: int = 10) -> list[Figure]:
-    """Measure."""
+async def run(
+    kills: int = 10,
+    part: str | None = None,
+    scale: float = 0.2,
+    interval: float = 0.02,
+    rigs: int = 2,
+    log: Path | None = None,
+) -> list[Figure]:
+    """Measure all, or one part; ``scale`` is that of hold, W and the server's flush."""
+    figures: list[Figure] = []
     # A folder of the work tree: /tmp may be memory, which counts no bytes.
     with tempfile.TemporaryDirectory(dir=".") as name:
         folder = Path(name)
-        return [
-            *_wire(),
-            await _record(folder, SIGNALS, 3.0, "record"),
-            await _record(folder, EVERYTHING, None, "record of everything"),
-            await _outage(folder),
-            *await _drain(folder),
-            *await history_cpu.measure(folder),
-            *await history_kills.measure(folder, kills),
-        ]
+        if part in {None, "cost"}:
+            figures += [
+                *_wire(),
+                await _record(folder, SIGNALS, 3.0, "record"),
+                await _record(folder, EVERYTHING, None, "record of everything"),
+                await _outage(folder),
+                *await _drain(folder),
+                *await history_cpu.measure(folder),
+            ]
+        if part in {None, "kills"}:
+            lengths = history_kills.Lengths(scale, interval)
+            figures += await history_kills.measure(folder, kills, lengths, rigs, _teller(log))
+    return figures
+
+
+def _teller(log: Path | None) -> Callable[[str], None]:
+    """Return what adds a line to a file."""
+
+    def tell(text: str) -> None:
+        if log is not None:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(f"{datetime.now(UTC):%H:%M:%S} {text}\n")
+
+    return tell
 
 
 def _wire() -> list[Figure]:

@@ -1,7 +1,7 @@
 """What proves that no sample is lost: a house that ships, a gate that fails, a disk that is small."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from enum import StrEnum
@@ -79,8 +79,17 @@ W = 1.5 * HOLD
 class House:
     """One heat pump with a journal, and a shipper to a server."""
 
-    def __init__(self, path: Path, server: VictoriaMetrics, hold: float = 1.0) -> None:
-        """Prepare all of it; W is one and a half times the hold, as in a real house."""
+    def __init__(
+        self,
+        path: Path,
+        server: VictoriaMetrics,
+        hold: float = 1.0,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
+    ) -> None:
+        """Prepare all of it; W is one and a half times the hold, as in a real house.
+
+        Pauses are short, unless a ``sleep`` is given.
+        """
         self.executor = ThreadPoolExecutor(1)
         self.troubles: list[str | None] = []
         """What the journal has said of its disk; ``None``: it works again."""
@@ -91,7 +100,7 @@ class House:
             spill_after=hold * 1.5,
             on_failing=self.troubles.append,
         )
-        self.shipper = Shipper(server, hold=hold, sleep=short)
+        self.shipper = Shipper(server, hold=hold, sleep=sleep or short)
         self.feed = Feed(encoder("keller"), self.journal.outbox, self.shipper)
         self.feed.keys = self.journal.keys = None
         self._task: asyncio.Task[None] | None = None
@@ -103,9 +112,9 @@ class House:
         self._task = asyncio.create_task(self.shipper.run())
         return self
 
-    async def verified(self) -> None:
-        """Wait until the server is known to have everything."""
-        async with asyncio.timeout(100):
+    async def verified(self, within: float = 100.0) -> None:
+        """Wait until the server is known to have everything, at most so many seconds."""
+        async with asyncio.timeout(within):
             while self.shipper.stats.queued_samples or self.shipper.stats.unverified:
                 assert self._task is not None
                 assert not self._task.done(), self._task.exception()
