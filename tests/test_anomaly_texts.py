@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.util.unit_system import METRIC_SYSTEM, US_CUSTOMARY_SYSTEM, UnitSystem
 import pytest
 
 from custom_components.heat_pump_hub.anomaly_texts import AnomalyTexts
@@ -20,8 +21,10 @@ NAMES: Final = {
     "dhw_temperature": ("Hot water temperature", "Warmwassertemperatur", Quantity.TEMPERATURE),
     "thermal_power": ("Thermal power", "Thermische Leistung", Quantity.POWER),
     "buffer_temperature": ("Buffer temperature", "Puffertemperatur", Quantity.TEMPERATURE),
+    "high_pressure": ("High pressure", "Hochdruck", Quantity.PRESSURE),
+    "superheat": ("Superheat", "Überhitzung", Quantity.TEMPERATURE_DIFFERENCE),
 }
-ALL = tuple(NAMES)
+ALL = tuple(NAMES)[:5]
 HEATING = {"unit": "°C", "mode": "heating"}
 
 CASES: Final[dict[str, tuple[Mapping[str, Any], str, str]]] = {
@@ -407,7 +410,10 @@ def reason(**more: Any) -> Reason:
     )
 
 
-async def texts_in(hass: HomeAssistant, language: str) -> AnomalyTexts:
+async def texts_in(
+    hass: HomeAssistant, language: str, system: UnitSystem = METRIC_SYSTEM
+) -> AnomalyTexts:
+    hass.config.units = system
     await hass.config.async_set_time_zone("Europe/Vienna")
     hass.config.language = language
     registry = er.async_get(hass)
@@ -427,6 +433,183 @@ async def test_each_monitor_is_a_sentence(hass: HomeAssistant, case: str, langua
     texts = await texts_in(hass, language)
     found, english, german = CASES[case]
     assert texts.statement(reason(**found)) == (german if language == "de" else english)
+
+
+IMPERIAL: Final[dict[str, tuple[Mapping[str, Any], str]]] = {
+    "range": (
+        {"monitor": "range", "observed": 130, "expected": 120},
+        "“Flow temperature” shows 266 °F; more than 248 °F is not possible there.",
+    ),
+    "spike": (
+        {"monitor": "spike", "observed": 62, "expected": 31},
+        "“Flow temperature” jumped from 87.8 °F to 144 °F and back at once.",
+    ),
+    "flatline": (
+        {
+            "monitor": "flatline",
+            "observed": 1500,
+            "expected": 150,
+            "context": {"unit": "min", "value": 31.2},
+        },
+        (
+            "“Flow temperature” has shown 88.2 °F without any change for 25 hours; so far it never rested "
+            "for more than 2 hours."
+        ),
+    ),
+    "a temperature and its tolerance": (
+        {
+            "observed": 31,
+            "expected": 35,
+            "tolerance": 2,
+            "context": {**HEATING, "relation": "flow_temperature"},
+        },
+        "“Flow temperature” is at 87.8 °F; 95.0 °F ± 3.6 °F would be usual in this situation.",
+    ),
+    "a difference of temperatures": (
+        {
+            "signals": ("return_temperature", "flow_temperature"),
+            "observed": 12,
+            "expected": -4,
+            "tolerance": 1,
+            "context": {**HEATING, "relation": "spread"},
+        },
+        (
+            "The difference between “Flow temperature” and “Return temperature” is 21.6 °F; "
+            "−7.2 °F ± 1.8 °F would be usual in this situation."
+        ),
+    ),
+    "a value that is a difference": (
+        {
+            "signals": ("superheat",),
+            "observed": 15,
+            "expected": 5,
+            "tolerance": 2,
+            "context": {"unit": "K", "relation": "superheat"},
+        },
+        "“Superheat” is at 27.0 °F; 9.0 °F ± 3.6 °F would be usual in this situation.",
+    ),
+    "above the setpoint": (
+        {
+            "monitor": "relation_flow_over",
+            "observed": 10,
+            "expected": 5,
+            "context": {"unit": "K"},
+        },
+        "“Flow temperature” is 18.0 °F above its set temperature; so far 9.0 °F was the most.",
+    ),
+    "pressure": (
+        {
+            "signals": ("high_pressure",),
+            "observed": 10,
+            "expected": 20,
+            "tolerance": 1,
+            "context": {"unit": "bar", "relation": "high_pressure"},
+        },
+        "“High pressure” is at 145 psi; 290 psi ± 14.5 psi would be usual in this situation.",
+    ),
+    "power": (
+        {
+            "signals": ("thermal_power",),
+            "observed": 4254.5,
+            "expected": 5872.51,
+            "tolerance": 800,
+            "context": {"unit": "W", "relation": "thermal_power"},
+        },
+        "“Thermal power” is at 4254 W; 5873 W ± 800 W would be usual in this situation.",
+    ),
+    "per degree": (
+        {"monitor": "tank_heat_up", "observed": 9, "expected": 3.6, "context": {"unit": "min/K"}},
+        (
+            "Hot water takes longer to heat than before: 5.0 minutes per degree Fahrenheit; so far 2.0 "
+            "minutes per degree Fahrenheit was the most."
+        ),
+    ),
+    "per degree and day": (
+        {
+            "monitor": "relation_heat_need",
+            "observed": 9,
+            "expected": 3.6,
+            "context": {"unit": "kWh/(K d)"},
+        },
+        (
+            "For days, the house has needed more heat than the weather explains: 5.0 kWh per degree "
+            "Fahrenheit and day; usual are 2.0 kWh per degree Fahrenheit and day."
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IMPERIAL)
+async def test_an_owner_reads_the_units_of_the_system(hass: HomeAssistant, case: str) -> None:
+    texts = await texts_in(hass, "en", US_CUSTOMARY_SYSTEM)
+    found, expected = IMPERIAL[case]
+    assert texts.statement(reason(**found)) == expected
+
+
+async def test_no_sentence_has_degrees_that_nobody_uses(hass: HomeAssistant) -> None:
+    texts = await texts_in(hass, "en", US_CUSTOMARY_SYSTEM)
+    said = [texts.statement(reason(**found)) for found, _, _ in CASES.values()]
+    assert not [one for one in said if "°C" in one or " K" in one]
+
+
+@pytest.mark.parametrize(
+    ("key", "wish", "expected"),
+    [
+        ("flow_temperature", "°F", "is at 50.0 °F; 68.0 °F ± 1.8 °F would"),
+        ("flow_temperature", None, "is at 10.0 °C; 20.0 °C ± 1.0 K would"),
+        ("thermal_power", "kW", "is at 4.25 kW; 5.87 kW ± 0.80 kW would"),
+        ("high_pressure", "kPa", "is at 1000 kPa; 2000 kPa ± 100 kPa would"),
+        ("high_pressure", "no unit of pressure", "is at 10.0 bar; 20.0 bar ± 1.0 bar would"),
+    ],
+)
+async def test_a_unit_chosen_for_an_entity_is_read_in_its_sentence(
+    hass: HomeAssistant, key: str, wish: str | None, expected: str
+) -> None:
+    texts = await texts_in(hass, "en")
+    registry = er.async_get(hass)
+    entity_id = registry.async_get_entity_id("sensor", DOMAIN, f"idm_{key}")
+    assert entity_id is not None
+    registry.async_update_entity_options(
+        entity_id, "sensor", {"unit_of_measurement": wish} if wish else None
+    )
+    unit, *numbers = {
+        "flow_temperature": ("°C", 10, 20, 1),
+        "thermal_power": ("W", 4254.5, 5872, 800),
+        "high_pressure": ("bar", 10, 20, 1),
+    }[key]
+    found = reason(
+        signals=(key,),
+        **dict(zip(("observed", "expected", "tolerance"), numbers, strict=True)),
+        context={"unit": unit, "relation": key},
+    )
+    assert expected in texts.statement(found)
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        (
+            METRIC_SYSTEM,
+            {"observed": 12.123, "expected": 4.4, "tolerance": 1.0, "unit": "K"},
+        ),
+        (
+            US_CUSTOMARY_SYSTEM,
+            {"observed": 21.822, "expected": 7.92, "tolerance": 1.8, "unit": "°F"},
+        ),
+    ],
+)
+async def test_automations_get_the_same_numbers(
+    hass: HomeAssistant, system: UnitSystem, expected: dict[str, Any]
+) -> None:
+    texts = await texts_in(hass, "en", system)
+    found = reason(
+        signals=("return_temperature", "flow_temperature"),
+        observed=12.12345,
+        expected=4.4,
+        tolerance=1,
+        context={**HEATING, "relation": "spread"},
+    )
+    assert texts.attributes(found) == expected
 
 
 def test_no_monitor_is_forgotten() -> None:

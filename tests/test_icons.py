@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.heat_pump_hub import binary_sensor, entity
+from custom_components.heat_pump_hub import binary_sensor, entity, units
 from custom_components.heat_pump_hub.drivers import family
 from custom_components.heat_pump_hub.drivers.driver import Address, Layout
 from custom_components.heat_pump_hub.drivers.nibe_points import LISTED
@@ -22,7 +22,7 @@ def test_every_entity_without_a_device_class_has_an_icon(key: str) -> None:
         (platform, point.name)
         for point in driver.points.values()
         if point.name not in ICONS[platform := entity.platform_of(point).value]
-        if point.quantity not in entity.DEVICE_CLASSES
+        if point.quantity not in units.DEVICE_CLASSES
         and point.name not in binary_sensor.DEVICE_CLASSES
     }
     assert bare == set()

@@ -11,7 +11,7 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 
 import custom_components.heat_pump_hub as integration
-from custom_components.heat_pump_hub import binary_sensor, entity
+from custom_components.heat_pump_hub import binary_sensor, entity, units
 from custom_components.heat_pump_hub.drivers import family
 from custom_components.heat_pump_hub.drivers.driver import Address, Layout
 from custom_components.heat_pump_hub.drivers.idm import _PROBES as FEATURES
@@ -97,7 +97,7 @@ def test_every_entity_without_a_device_class_has_an_icon(points: Mapping[str, Po
         for point in points.values()
         if (platform := entity.platform_of(point).value) not in icons
         or point.name not in icons[platform]
-        if point.quantity not in entity.DEVICE_CLASSES
+        if point.quantity not in units.DEVICE_CLASSES
         and point.name not in binary_sensor.DEVICE_CLASSES
     }
     assert bare == set()

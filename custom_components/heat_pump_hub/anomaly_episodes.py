@@ -288,14 +288,15 @@ class Episodes:
 
     def _attributes(self, episode: Episode) -> dict[str, Any]:
         strongest = episode.reasons[0]
+        numbers = self.texts.attributes(strongest)
         return {
             "sentence": self.texts.statement(strongest),
             "explanation": self.texts.explanation(episode.reasons),
             "monitor": strongest.monitor,
             "suspect": strongest.suspect,
-            "observed": strongest.observed,
-            "expected": strongest.expected,
-            "unit": strongest.context.get("unit"),
+            "observed": numbers["observed"],
+            "expected": numbers["expected"],
+            "unit": numbers["unit"],
             "causes": self.texts.causes(episode.reasons),
             "answer": episode.answer,
         }

@@ -5,6 +5,7 @@ translations. They say what was seen and what would be usual; causes are possibl
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,8 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .detection.basis import GAPS
 from .drivers.points import Point
-from .names import entity_of, title_of
+from .names import chosen_unit, entity_of, title_of
+from .units import Converter, difference, for_owner
 
 if TYPE_CHECKING:
     from .detection import Reason
@@ -24,13 +26,31 @@ SHOWN: Final = 3
 """Reasons that are spelt out; more tell nobody more."""
 NAMED: Final = 4
 """Signals that a sentence names."""
-_KELVIN: Final = "°C"
+DECIMALS: Final = 3
+"""Of the numbers that are given to automations."""
+_CELSIUS: Final = "°C"
+_KELVIN: Final = "K"
+_COARSE: Final = ("kW", "MW", "MWh", "m³/h", "gal/min")
+"""Units of which a tenth is much."""
+_OF_SIGNAL: Final = ("range_high", "range_low", "spike", "jump", "generic")
+"""Sentences whose numbers are readings of the signal."""
 _RESTS: Final = ("flatline", "flatline_running", "frozen")
 _PER_HOUR: Final = ("cycle_length", "cycle_defrost_interval")
 """Given as number per hour; an owner thinks in minutes."""
 _COUNTS: Final = ("cycle_starts_3h", "cycle_starts_24h", "tank_runs")
 _OF_MACHINE: Final = ("cycle", "tank", "heater")
 _GAPS: Final[Mapping[str, tuple[str, str]]] = {name: (plus, minus) for name, plus, minus in GAPS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """The numbers of a reason, in the units that its owner reads."""
+
+    observed: float
+    expected: float
+    tolerance: float
+    unit: str
+    tolerance_unit: str
 
 
 class AnomalyTexts:
@@ -74,12 +94,8 @@ class AnomalyTexts:
             signals = list(gap)
         elif reason.context.get("relation"):
             signals = [str(reason.context["relation"])]
-        observed, expected = reason.observed, reason.expected
-        unit = str(reason.context.get("unit") or "")
-        if name in ("range_high", "range_low", "spike", "jump", "generic"):
-            unit = self._unit_of(signals[0]) or unit
-        if signals == list(gap or ()) and unit == _KELVIN:
-            unit = "K"
+        numbers = self.numbers(reason)
+        observed, expected = numbers.observed, numbers.expected
         if monitor in _PER_HOUR:
             observed, expected = (60 / one if one > 0 else 0.0 for one in (observed, expected))
         if monitor in (*_RESTS, *_PER_HOUR, "heater_run", "tank_balance"):
@@ -87,7 +103,7 @@ class AnomalyTexts:
         elif monitor in _COUNTS:
             said = [self._number(observed, 0), self._number(expected, 0)]
         else:
-            said = [self._quantity(observed, unit), self._quantity(expected, unit)]
+            said = [self._quantity(one, numbers.unit) for one in (observed, expected)]
         value = reason.context.get("value")
         return self._say(
             name,
@@ -96,11 +112,39 @@ class AnomalyTexts:
             signals=self._quoted(signals),
             observed=said[0],
             expected=said[1],
-            tolerance=self._quantity(abs(reason.tolerance), "K" if unit == _KELVIN else unit),
-            value=""
-            if not isinstance(value, float | int)
-            else self._quantity(value, self._unit_of(signals[0])),
+            tolerance=self._quantity(abs(numbers.tolerance), numbers.tolerance_unit),
+            value="" if not isinstance(value, float | int) else self._reading(signals[0], value),
         )
+
+    def numbers(self, reason: Reason) -> Numbers:
+        """Return the numbers of a reason; of a difference of two signals in K, or in °F."""
+        unit = str(reason.context.get("unit") or "")
+        relation = str(reason.context.get("relation", ""))
+        gap = relation in _GAPS
+        signal = reason.signals[0] if gap or not relation else relation
+        if self._variant(reason) in _OF_SIGNAL:
+            unit = self._unit_of(signal) or unit
+        if gap and unit == _CELSIUS:
+            unit = _KELVIN
+        shown, convert = self._for_owner(unit, "" if gap else signal)
+        tolerance_unit, convert_tolerance = difference(unit, shown)
+        return Numbers(
+            observed=convert(reason.observed),
+            expected=convert(reason.expected),
+            tolerance=convert_tolerance(reason.tolerance),
+            unit=shown,
+            tolerance_unit=tolerance_unit,
+        )
+
+    def attributes(self, reason: Reason) -> dict[str, float | str | None]:
+        """Return the same numbers for automations, with their unit."""
+        numbers = self.numbers(reason)
+        return {
+            "observed": round(numbers.observed, DECIMALS),
+            "expected": round(numbers.expected, DECIMALS),
+            "tolerance": round(numbers.tolerance, DECIMALS),
+            "unit": numbers.unit or None,
+        }
 
     def causes(self, reasons: Sequence[Reason]) -> list[str]:
         """Return possible causes, likelier first, each once."""
@@ -197,10 +241,24 @@ class AnomalyTexts:
         point = self._points.get(key)
         return (point.unit if point is not None else None) or ""
 
+    def _for_owner(self, unit: str, key: str) -> tuple[str, Converter]:
+        """Return the unit in which an owner reads numbers of a signal, and what converts them."""
+        wish = None
+        if (point := self._points.get(key)) is not None and point.unit == unit:
+            wish = chosen_unit(entity_of(self._hass, self._identity, point))
+        return for_owner(self._hass.config.units, unit, wish)
+
+    def _reading(self, key: str, value: float) -> str:
+        """Return what a signal shows, in words."""
+        unit, convert = self._for_owner(self._unit_of(key), key)
+        return self._quantity(convert(value), unit)
+
     def _quantity(self, value: float, unit: str) -> str:
-        decimals = 0 if abs(value) >= 100 else 1
+        decimals = 0 if abs(value) >= 99.95 else 1
         if unit in ("1", ""):
             decimals, unit = min(2, decimals + 1), ""
+        elif unit in _COARSE and abs(value) < 10:
+            decimals = 2
         text = self._number(value, decimals)
         spelt = self._word(f"unit_{_UNITS[unit]}") if unit in _UNITS else unit
         return f"{text} {spelt}" if spelt else text
@@ -223,6 +281,8 @@ _UNITS: Final[Mapping[str, str]] = {
     "min/K": "minutes_per_degree",
     "kWh/d": "kwh_per_day",
     "kWh/(K d)": "kwh_per_degree_day",
+    "min/°F": "minutes_per_fahrenheit",
+    "kWh/(°F d)": "kwh_per_fahrenheit_day",
 }
 """Units that need words."""
 

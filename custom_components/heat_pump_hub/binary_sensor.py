@@ -11,6 +11,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import HubConfigEntry, HubData
+from .detection.verdict import Reason
 from .drivers.points import Point, Value
 from .entity import AnomalyEntity, PointEntity, async_add_in_slices, points_of
 
@@ -79,20 +80,16 @@ class AnomalyBinarySensor(AnomalyEntity, BinarySensorEntity):
         self._attr_extra_state_attributes = attributes = {
             "learning_state": verdict.state,
             "explanation": self._texts.explanation(verdict.reasons),
-            "reasons": [_reason(reason) for reason in verdict.reasons],
+            "reasons": [self._reason(reason) for reason in verdict.reasons],
         }
         return verdict.alarm, attributes
 
-
-def _reason(reason: Any) -> dict[str, Any]:
-    """Return a reason of the detector as an attribute."""
-    return {
-        "monitor": reason.monitor,
-        "signals": list(reason.signals),
-        "suspect": reason.suspect,
-        "observed": reason.observed,
-        "expected": reason.expected,
-        "tolerance": reason.tolerance,
-        "unit": reason.context.get("unit"),
-        "since": reason.since.isoformat(),
-    }
+    def _reason(self, reason: Reason) -> dict[str, Any]:
+        """Return a reason of the detector as an attribute."""
+        return {
+            "monitor": reason.monitor,
+            "signals": list(reason.signals),
+            "suspect": reason.suspect,
+            **self._texts.attributes(reason),
+            "since": reason.since.isoformat(),
+        }

@@ -1,9 +1,8 @@
 """The base entity, and the one mapping from a point to what Home Assistant knows."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import batched
-from types import MappingProxyType
 from typing import Final, override
 
 from homeassistant.const import EntityCategory, Platform
@@ -36,24 +35,6 @@ SLICE: Final = 20
 
 NOT_ALLOWED: Final = (ControlOffError, CooldownError, NotWritableError, ValueNotAllowedError)
 """What the owner asked for may not be done; all else is what the heat pump did not do."""
-
-# Sensors and numbers name their device classes alike.
-DEVICE_CLASSES: Final[Mapping[Quantity, str]] = MappingProxyType(
-    {
-        Quantity.TEMPERATURE: "temperature",
-        Quantity.TEMPERATURE_DIFFERENCE: "temperature_delta",
-        Quantity.PRESSURE: "pressure",
-        Quantity.FREQUENCY: "frequency",
-        Quantity.HUMIDITY: "humidity",
-        Quantity.BATTERY: "battery",
-        Quantity.FLOW_RATE: "volume_flow_rate",
-        Quantity.POWER: "power",
-        Quantity.ENERGY: "energy",
-        Quantity.VOLTAGE: "voltage",
-        Quantity.CURRENT: "current",
-        Quantity.DURATION: "duration",
-    }
-)
 
 
 def platform_of(point: Point) -> Platform:

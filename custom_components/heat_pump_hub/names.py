@@ -1,8 +1,9 @@
 """What an owner calls a point: the name of its entity, with its part before it."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from homeassistant.const import Platform
+from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
@@ -37,3 +38,11 @@ def title_of(hass: HomeAssistant, point: Point, entity: er.RegistryEntry | None)
     if device is not None and point.part.kind is not PartKind.MACHINE:
         title = f"{device.name_by_user or device.name} {title}"
     return title
+
+
+def chosen_unit(entity: er.RegistryEntry | None) -> str | None:
+    """Return the unit that an owner chose for an entity."""
+    if entity is None:
+        return None
+    options: Mapping[str, Any] = entity.options.get(entity.domain, {})
+    return options.get(ATTR_UNIT_OF_MEASUREMENT)

@@ -9,15 +9,11 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import HubConfigEntry, HubData
 from .drivers.points import Point, Value
-from .entity import (
-    DEVICE_CLASSES,
-    ControlEntity,
-    async_add_in_slices,
-    is_fed_measurement,
-    points_of,
-)
+from .entity import ControlEntity, async_add_in_slices, is_fed_measurement, points_of
 
 # The guard lets writes of one register follow one another; others need not wait for its read-back.
+from .units import DEVICE_CLASSES
+
 PARALLEL_UPDATES = 0
 
 UNBOUNDED: Final = 1_000_000.0

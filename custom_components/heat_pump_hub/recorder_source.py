@@ -23,12 +23,11 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.recorder import DATA_INSTANCE, get_instance, session_scope
 
 from .drivers.points import Kind, Point, Quantity
-from .entity import DEVICE_CLASSES
 from .history.ask import HOUR, Gap, Labels, Span, labels_of
 from .history.bulk import PAUSE, Column
 from .history.companion_series import CompanionPoint
 from .history.series import Series
-from .units import Converter, normal, same as _same
+from .units import DEVICE_CLASSES, Converter, normal, same as _same
 
 ROWS: Final = 4_000
 """Rows of a slice, about; reading them takes some milliseconds, in which others get their turn."""

@@ -13,14 +13,8 @@ from .archive import Archive
 from .const import DOMAIN
 from .coordinator import HubConfigEntry, HubData
 from .drivers.points import MACHINE, Kind, Point, Quantity, Value
-from .entity import (
-    DEVICE_CLASSES,
-    AnomalyEntity,
-    HubEntity,
-    PointEntity,
-    async_add_in_slices,
-    points_of,
-)
+from .entity import AnomalyEntity, HubEntity, PointEntity, async_add_in_slices, points_of
+from .units import DEVICE_CLASSES
 
 # Nothing is read here: the coordinator reads for all.
 PARALLEL_UPDATES = 0

@@ -17,9 +17,9 @@ import probatio as vol
 
 from ..const import DOMAIN
 from ..drivers.points import Point, Quantity, Tier
-from ..entity import DEVICE_CLASSES
 from ..older_entities import KEYS, Candidate, propose
 from ..recorder_source import converter, is_there
+from ..units import DEVICE_CLASSES
 
 CONF_LEARN: Final = "learn_from_entities"
 """Leads to the step; it is not stored."""
