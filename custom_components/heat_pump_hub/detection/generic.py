@@ -9,16 +9,25 @@ from .river_parts import Extremes, Typical, load
 
 _SHORT: Final = 0.02
 _LONG: Final = 0.05
-_FRESH: Final = 0.3
+_FRESH: Final = 0.08
 """Shares of the warm-up: two smoothing times, and how long an anomaly remains known."""
 _LEAST_ROWS: Final = 20
 _BINS: Final = 48
+"""Places of a day; each day of the week has its own, as weekends are not working days."""
 _HABIT: Final = 0.3
-_SMOOTH: Final = 1 / 40
+_HABIT_WEIGHT: Final = 0.7
+"""A habit of so few weeks says less than a range of all time."""
+_SMOOTH: Final = 1 / 25
 _BASE: Final = 1 / 1.6
-_LEVEL_MARGIN: Final = 2.0
+_LEVEL_MARGIN: Final = 2.25
+_LEAK: Final = 0.1
+"""How much slower the base follows what is beyond the limit, so that nothing lasts for ever."""
+_ABSURD: Final = 1e15
 _KEEP: Final = 0.9
 _SETTLE: Final = 1 / 8
+_MOST: Final = 100.0
+_UNKNOWN: Final = 3.0
+"""Ratio of a first move of what never moved."""
 ALARM: Final = 0.5
 """The threshold that is meant for several signals together."""
 
@@ -43,7 +52,8 @@ class _Pace:
     @property
     def rows(self) -> float:
         typical = self._typical.value
-        return max(20.0, self._warmup / typical) if typical else 20.0
+        least = float(_LEAST_ROWS)
+        return max(least, self._warmup / typical) if typical else least
 
 
 class _Single:
@@ -63,7 +73,8 @@ class _Single:
         self._rows = 0
         self._short: float | None = None
 
-    def score(self, value: float, minute: int, rows: float) -> float:
+    def score(self, value: float, place: int, rows: float) -> float:
+        """Take a value at a ``place`` of the week; return how far it goes where it never was."""
         before = value if self._short is None else self._short
         self._short = value
         self._long = (
@@ -76,13 +87,12 @@ class _Single:
         level, average, habit, unrest = self._ranges
         found = level.exceed(value)
         found = max(found, average.exceed(self._long))
-        place = minute * _BINS // 1440
         usual = self._habits.get(place)
         if usual is None:
             self._habits[place] = value
         else:
             self._habits[place] = usual + _HABIT * (value - usual)
-            found = max(found, habit.exceed(value - usual))
+            found = max(found, _HABIT_WEIGHT * habit.exceed(value - usual))
         if self._rows > 1.5 * _LEAST_ROWS:
             rest = 0.02 * level.spread + 1e-9
             found = max(found, unrest.exceed(math.log(self._unrest + rest)))
@@ -95,47 +105,83 @@ class _Single:
 class _Level:
     """One of several signals: its smoothed distance from where it used to be."""
 
-    __slots__ = ("_base", "_largest", "_rows", "_smooth")
+    __slots__ = (
+        "_base", "_before", "_farthest", "_follow", "_largest", "_rows", "_smooth", "_steps",
+        "_values",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._smooth: float | None = None
-        self._base = 0.0
+        self._base = self._before = self._steps = self._farthest = 0.0
         self._largest = Extremes()
+        self._values = Extremes()
         self._rows = 0
+        self._follow: float | None = None
 
     def ratio(self, value: float, rows: float, *, learning: bool) -> float:
+        """Take a value; return its level's distance from the base, 1 at the limit.
+
+        A signal that was not yet there for half a warm-up is learned, whatever the others are.
+        """
         if self._smooth is None:
-            self._smooth = self._base = value
+            self._smooth = self._base = self._before = value
         self._smooth += (value - self._smooth) / max(1.0, _SMOOTH * rows)
         self._rows += 1
         away = abs(self._smooth - self._base)
         gain = 1.0 / (_BASE * rows)
-        if learning:
-            self._base += max(gain, 1.0 / self._rows) * (value - self._base)
+        step = value - self._base
+        if learning or self._rows <= max(_LEAST_ROWS, rows / 2):
+            self._steps += (value - self._before) ** 2
+            self._before = value
+            self._values.exceed(value)
+            self._base += max(gain, 1.0 / self._rows) * step
             if self._rows > _SETTLE * rows:
                 self._largest.exceed(away)
             return 0.0
+        if self._follow is None:
+            self._follow = gain * (2.0 - self._whiteness)
         limit = _LEVEL_MARGIN * self._largest.highest
-        ratio = away / limit if limit > 0 else 3.0 * (away > 0)
+        if limit <= 0:
+            # It never moved: what it does now is the only measure of what it may do.
+            self._farthest = max(self._farthest, away)
+            limit = self._farthest / _UNKNOWN
+        ratio = away / limit if limit > 0 else 0.0
         if ratio < 1:
+            self._base += self._follow * step
+        else:
             # An anomaly must not become the base that it is measured against.
-            self._base += gain * (value - self._base)
+            self._base += _LEAK * gain * max(-limit, min(limit, step))
         return ratio
+
+    @property
+    def _whiteness(self) -> float:
+        """1 for a signal that is noise, near 0 for one that wanders and is to be followed.
+
+        Half the mean square of its steps over its variance (von Neumann's ratio).
+        """
+        variance = self._rows * self._values.spread**2
+        return min(1.0, 0.5 * self._steps / variance) if variance > 0 else 1.0
 
 
 class GenericScorer:
     """Scores samples of any signals from 0 to 1; about 5 µs a signal, O(1) memory.
 
     One signal alone: how far, in standard deviations, it leaves the range in which its
-    value, its average, its difference from the same time of the last days and its
-    unrest ever were; an anomaly scores at its begin. Several together: the root mean
-    square of their smoothed distances from a slow base, in units of the largest ones of
-    the warm-up; :data:`ALARM` (0.5) is the threshold, held until 0.9 of it. It cannot
-    see that a signal stands still, nor which relation between signals broke.
+    value, its average, its difference from the same time of the last weeks and its
+    unrest ever were; an anomaly scores at its begin. Several together: the mean (of
+    third powers, so that one signal can raise it) of their smoothed distances from a
+    slow base, in units of the largest ones of the warm-up; :data:`ALARM` (0.5) is the
+    one threshold for any signals, held until 0.9 of it. It cannot see that a signal
+    stands still, nor which relation between signals broke.
+
+    It learns for ``warmup``, and at least 20 samples or half of those that fit into it:
+    a gap or a clock that jumps is no time of learning. A signal that appears later is
+    learned for half a warm-up first. Repeated times and times that go back are samples
+    like others.
     """
 
     def __init__(self, keys: Iterable[str], warmup: timedelta = timedelta(hours=1)) -> None:
-        """Begin to learn; the score is 0 for the time of ``warmup``.
+        """Begin to learn; the score is 0 meanwhile.
 
         Raises ``ImportError`` if River cannot be imported, ``ValueError`` if ``warmup``
         is not above 0.
@@ -150,6 +196,8 @@ class GenericScorer:
         self._single = _Single()
         self._levels = {key: _Level() for key in self._keys}
         self._elapsed = 0.0
+        self._rows = 0
+        self._warm = False
         self._on = False
 
     def observe(
@@ -167,28 +215,32 @@ class GenericScorer:
         self._pace.advance(now)
         if last is not None:
             self._elapsed += max(0.0, now - last)
-        warm = self._elapsed >= self._warmup
         numbers = {
             key: float(value)
             for key in self._keys
             if isinstance(value := values.get(key), (int, float))
             and not isinstance(value, bool)
-            and -1e15 < value < 1e15
+            and -_ABSURD < value < _ABSURD
         }
         if not numbers:
             return 0.0
         rows = self._pace.rows
+        if not self._warm:
+            enough = self._elapsed >= self._warmup and self._rows >= max(_LEAST_ROWS, rows / 2)
+            self._warm = enough
+            self._rows += 1
         if len(self._keys) == 1:
             (number,) = numbers.values()
-            found = self._single.score(number, time.hour * 60 + time.minute, rows)
-            return found / (1.0 + found) if warm else 0.0
+            place = (time.weekday() * 1440 + time.hour * 60 + time.minute) * _BINS // 1440
+            found = self._single.score(number, place, rows)
+            return found / (1.0 + found) if self._warm else 0.0
         total = 0.0
         for key, number in numbers.items():
-            ratio = self._levels[key].ratio(number, rows, learning=not warm)
-            total += min(ratio, 100.0) ** 2
-        if not warm:
+            ratio = self._levels[key].ratio(number, rows, learning=not self._warm)
+            total += min(ratio, _MOST) ** 3
+        if not self._warm:
             return 0.0
-        found = 2.0 * math.sqrt(total / len(numbers))
+        found = 2.0 * math.cbrt(total / len(numbers))
         self._on = found > (_KEEP if self._on else 1.0)
         if self._on:
             found = max(found, 1.0)
