@@ -53,7 +53,7 @@ from custom_components.heat_pump_hub.drivers.table import SMART_GRID_MODES
 from custom_components.heat_pump_hub.flow.fields import DEMO_INTERVAL
 from custom_components.heat_pump_hub.history import feed, iotawatt_log, journal, outbox, shipper
 from custom_components.heat_pump_hub.history.iotawatt import PAGE_ROWS
-from custom_components.heat_pump_hub.history.report_files import EXCEL_ROWS
+from custom_components.heat_pump_hub.history.report_files import EXCEL_ROWS, Format
 from custom_components.heat_pump_hub.history.reports import DISK_LIMIT
 
 from .drivers.test_registers import EVERYTHING
@@ -65,6 +65,9 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 README = TEXTS["README.md"]
 PLATFORMS = "binary_sensor|button|number|select|sensor|switch"
+
+
+FORMATS = {Format.CSV: "CSV", Format.JSON: "JSON", Format.XLSX: "Excel"}
 
 
 def luxtronik(**layout: Any) -> LuxtronikDriver:
@@ -381,6 +384,15 @@ NUMBERS = {
         (
             f"refused in {refusals.STRIKES} polls at least"
             f" {refusals.STRIKE_EVERY.total_seconds() / 60:g} minutes apart"
+        ),
+    ),
+    "report options": (
+        "README.md",
+        "*Format*: {}; *Keep for*: {} to {} d | off; {}; {} d |".format(
+            ", ".join(FORMATS[one] for one in Format),
+            *reports.REPORT_DAYS_RANGE,
+            FORMATS[Format.CSV],
+            reports.REPORT_DAYS,
         ),
     ),
     "report hour": ("docs/reports.md", f"At {reports.REPORT_HOUR} o'clock"),

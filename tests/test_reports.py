@@ -338,7 +338,7 @@ async def test_a_job_does_not_overlap_itself_and_ends_with_the_entry(
     await set_up(hass, entry)
     take(entry, datetime(2026, 1, 13, 12, tzinfo=UTC))
     begun = 0
-    real = reports.report_file
+    real = reports.keys_in
 
     def count(*args: Any) -> Any:
         nonlocal begun
@@ -346,7 +346,7 @@ async def test_a_job_does_not_overlap_itself_and_ends_with_the_entry(
         return real(*args)
 
     # a frozen clock lets no sleep end
-    with patch.object(reports, "PAUSE", 3600.0), patch.object(reports, "report_file", count):
+    with patch.object(reports, "PAUSE", 3600.0), patch.object(reports, "keys_in", count):
         for _ in range(2):
             seven = dt_util.now().replace(hour=7, minute=0, second=0, microsecond=0)
             seven += timedelta(days=1)

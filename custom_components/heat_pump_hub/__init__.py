@@ -185,9 +185,9 @@ async def _async_assemble(
 
     journal = await async_open_journal(hass, entry, identity, executor)
     stack.push_async_callback(async_close_journal, hass, entry, journal)
-    reports = Reports(hass, entry, identity, driver.points, journal, executor)
-    stack.push_async_callback(reports.async_close)
     points = dict(driver.points)
+    reports = Reports(hass, entry, identity, points, journal, executor)
+    stack.push_async_callback(reports.async_close)
     archive = async_open_archive(hass, entry, points, identity, journal.outbox)
     backfill = iotawatt = None
     if archive is not None:

@@ -145,8 +145,11 @@ class Companions:
         if at <= self._last:
             return
         before, values = self._until(at)
+        snapshot = Snapshot(time=now, values=values, tiers=frozenset())
+        if values:
+            self._journal.take(snapshot)
         if self._archive is not None and (before or values):
-            self._archive.take(Snapshot(time=now, values=values, tiers=frozenset()), before)
+            self._archive.take(snapshot, before)
 
     async def async_close(self) -> None:
         """Hand the last samples on and follow nothing any more."""

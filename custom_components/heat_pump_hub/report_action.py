@@ -12,6 +12,7 @@ import probatio as vol
 
 from .const import DOMAIN
 from .coordinator import HubConfigEntry
+from .history.companion_series import companion_of
 from .history.journal_file import JournalError
 from .history.report_files import EXCEL_ROWS, Format, TooLongError
 from .history.reports import DISK_LIMIT, DiskFullError, Resolution
@@ -110,7 +111,7 @@ def _local(time: datetime) -> datetime:
 
 
 def _keys(hass: HomeAssistant, entry: HubConfigEntry, signals: Iterable[str]) -> frozenset[str]:
-    """Return the keys of signals, which may be entity ids of this heat pump, or keys."""
+    """Return the keys of signals: keys or entity ids of this heat pump, or ids of companions."""
     data = entry.runtime_data
     registry = er.async_get(hass)
     keys: set[str] = set()
@@ -119,7 +120,9 @@ def _keys(hass: HomeAssistant, entry: HubConfigEntry, signals: Iterable[str]) ->
         key = signal
         if entity is not None and entity.config_entry_id == entry.entry_id:
             key = entity.unique_id.removeprefix(f"{data.identity}_")
-        if key not in data.driver.points:
+        companion = companion_of(signal)
+        known = signal in data.companions.entities or companion is not None
+        if not known and key not in data.driver.points:
             raise ServiceValidationError(
                 translation_domain=DOMAIN,
                 translation_key="unknown_signal",

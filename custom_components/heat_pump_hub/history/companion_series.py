@@ -32,6 +32,15 @@ def companion_key(entity_id: str, unit: str | None) -> str:
     return f"{NAME}:{entity_id}:{unit or ''}"
 
 
+def companion_of(key: str) -> tuple[str, str | None] | None:
+    """Return entity id and unit of such a key; ``None``: it is that of a point."""
+    name, colon, rest = key.partition(":")
+    if name != NAME or not colon:
+        return None
+    entity_id, _, unit = rest.partition(":")
+    return entity_id, unit or None
+
+
 def companion_labels(
     entity_id: str, unit: str | None, by_rules: Mapping[str, str]
 ) -> dict[str, str]:

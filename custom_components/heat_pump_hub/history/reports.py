@@ -5,8 +5,8 @@ snapshots at a time, so that a long period never lies in memory as a whole.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,8 @@ import shutil
 from typing import Final
 
 from ..drivers.points import Kind, Snapshot, Tier, Value
+from .journal_file import Record
+from .record import unpack_columns
 
 DISK_LIMIT: Final = 0.9
 """Share of the disk in use above which no report is written."""
@@ -47,6 +49,18 @@ class Column:
     decimals: int = 1
     states: Mapping[str, str] = field(default_factory=dict)
     """Slug to the owner's word for it."""
+    convert: Callable[[float], float] | None = None
+    """Makes what is recorded a number of :attr:`unit`."""
+    shown_decimals: int | None = None
+    """Of a number that was converted."""
+
+    def converted(
+        self, unit: str, convert: Callable[[float], float], *, more_decimals: int
+    ) -> Column:
+        """Return this column in another unit."""
+        return replace(
+            self, unit=unit, convert=convert, shown_decimals=self.decimals + more_decimals
+        )
 
     @property
     def header(self) -> str:
@@ -79,7 +93,7 @@ class Table:
     """
 
     def __init__(self, columns: Sequence[Column], resolution: Resolution, zone: tzinfo) -> None:
-        """Make an empty table."""
+        """Make an empty table; times become those of a zone."""
         self.columns = columns
         self._step = _STEPS.get(resolution)
         self._zone = zone
@@ -94,7 +108,8 @@ class Table:
         rows: list[Row] = []
         for snapshot in snapshots:
             values = self._known(snapshot)
-            if Tier.MEASUREMENT not in snapshot.tiers:
+            # One without tiers has entities of others only: the heat pump was away.
+            if snapshot.tiers and Tier.MEASUREMENT not in snapshot.tiers:
                 continue
             time = snapshot.time.astimezone(self._zone)
             if self._step is None:
@@ -127,6 +142,8 @@ class Table:
             self._held.clear()
         self._last = snapshot.time
         read = {**snapshot.values, **snapshot.unknown_codes}
+        if not snapshot.tiers:
+            return read
         if Tier.SETTING in snapshot.tiers:
             self._held = {
                 column.key: read[column.key]
@@ -159,13 +176,33 @@ def _rolled_up(column: Column, seen: Sequence[Value]) -> Value | None:
     return seen[-1]
 
 
+def keys_in(record: Record, first: int, last: int) -> set[str]:
+    """Return what a batch of the record has a value of, between two times (ms since 1970).
+
+    A damaged batch has none; who reads its rows tells of it.
+    """
+    try:
+        times, values, codes = unpack_columns(record)
+    except ValueError:
+        return set()
+    inside = [first <= at <= last for at in times]
+    return {
+        key
+        for columns in (values, codes)
+        for key, (places, _) in columns.items()
+        if any(inside[place] for place in places)
+    }
+
+
 def cell(column: Column, value: Value | None) -> float | int | str | None:
-    """Return a value as a reader sees it: flags 0/1, states by their words."""
+    """Return a value as a reader sees it: flags 0/1, states by their words, in its unit."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, str):
         return column.states.get(value, value)
-    return value
+    if value is None or column.convert is None:
+        return value
+    return round(column.convert(value), column.shown_decimals)
 
 
 def check_disk(folder: Path) -> None:
