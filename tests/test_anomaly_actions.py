@@ -99,7 +99,47 @@ async def test_the_numbers_behind_a_verdict(hass: HomeAssistant, fake: FakeFamil
     answer = await ask(hass, "explain")
     assert answer["state"] == "learning"
     assert answer["warm_ups"]["range"] == 1.0
-    assert (await ask(hass, "explain", relations=["flow_temperature"]))["reasons"] == []
+    assert (await ask(hass, "explain", relations=["electrical_power"]))["reasons"] == []
+
+
+async def test_a_relation_that_there_is_not_is_said_with_those_that_there_are(
+    hass: HomeAssistant, fake: FakeFamily
+) -> None:
+    entry = await watching(hass)
+    with pytest.raises(ServiceValidationError) as raised:
+        await ask(hass, "explain", relations=["electrical_power", "nonsense", "more", "more"])
+    assert raised.value.translation_key == "unknown_relation"
+    told = raised.value.translation_placeholders
+    assert told is not None
+    assert told["relations"] == "nonsense, more"
+    assert "electrical_power" in told["known"].split(", ")
+    assert set(told["known"].split(", ")) == set(entry.runtime_data.anomaly.relations)
+
+
+async def test_without_any_relation_that_is_said(hass: HomeAssistant, fake: FakeFamily) -> None:
+    watch = (await watching(hass)).runtime_data.anomaly
+    watch._points = []
+    with pytest.raises(ServiceValidationError) as raised:
+        await ask(hass, "explain", relations=["spread"])
+    assert raised.value.translation_key == "no_relations"
+
+
+async def test_numbers_have_sensible_digits(hass: HomeAssistant, fake: FakeFamily) -> None:
+    entry = await watching(hass)
+    explained = {
+        "score": 0.123456789,
+        "relations": [{"points": [["2026-11-20T00:00:00+00:00", 4254.51234, -31.23456, 0.0]]}],
+        "measures": [{"usual": 123456.7, "judged": True, "threshold": float("inf")}],
+        "time": None,
+    }
+    with patch.object(entry.runtime_data.anomaly, "async_explain", return_value=explained):
+        answer = await ask(hass, "explain")
+    assert answer == {
+        "score": 0.123,
+        "relations": [{"points": [["2026-11-20T00:00:00+00:00", 4255.0, -31.23, 0.0]]}],
+        "measures": [{"usual": 123457.0, "judged": True, "threshold": float("inf")}],
+        "time": None,
+    }
 
 
 async def test_a_detector_that_does_not_watch_says_so(
@@ -127,9 +167,10 @@ async def test_what_cannot_be_tested_is_said(hass: HomeAssistant, fake: FakeFami
 
     with (
         patch.object(entry.runtime_data.journal, "snapshots", side_effect=JournalError("gone")),
-        pytest.raises(HomeAssistantError, match="gone"),
+        pytest.raises(HomeAssistantError, match="gone") as failed,
     ):
         await ask(hass, "self_test", signal="outdoor_temperature")
+    assert failed.value.translation_key == "self_test_unreadable"
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

@@ -147,6 +147,13 @@ class AnomalyWatch:
         self._waiting += 1
         self._in_background(self._async_observe(self._detector, snapshot), "observe")
 
+    @property
+    def relations(self) -> list[str]:
+        """The names of what is expected of signals; for :meth:`async_explain`, once it watches."""
+        from .detection.basis import relations_of
+
+        return [relation.name for relation in relations_of(_signals(self._points))]
+
     async def async_explain(self, relations: Sequence[str] | None) -> dict[str, Any]:
         """Return the numbers behind the verdict; see :mod:`.detection.explanation`.
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from math import floor, isfinite, log10
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
@@ -87,10 +88,10 @@ async def async_self_test(
     except JournalError as err:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
-            translation_key="report_failed",
+            translation_key="self_test_unreadable",
             translation_placeholders={"error": str(err)},
         ) from err
-    return _told(result)
+    return _sensible(_told(result))
 
 
 async def async_explain(
@@ -98,12 +99,36 @@ async def async_explain(
 ) -> ServiceResponse:
     """Return the numbers behind the verdict.
 
-    Raises ``ServiceValidationError`` if the detector does not watch.
+    Raises ``ServiceValidationError`` if the detector does not watch, or knows no such relation.
     """
+    watch = entry.runtime_data.anomaly
+    wanted: list[str] | None = call.data.get(ATTR_RELATIONS)
     try:
-        return await entry.runtime_data.anomaly.async_explain(call.data.get(ATTR_RELATIONS))
+        answer = await watch.async_explain(wanted)
     except NotWatchingError as err:
         raise _invalid("not_watching") from err
+    if wanted is not None:
+        known = watch.relations
+        unknown = [name for name in dict.fromkeys(wanted) if name not in known]
+        if unknown and not known:
+            raise _invalid("no_relations")
+        if unknown:
+            names = ", ".join(sorted(known))
+            raise _invalid("unknown_relation", relations=", ".join(unknown), known=names)
+    return _sensible(answer)
+
+
+def _sensible[T](answer: T) -> T:
+    """Round all numbers of an answer: four digits, at most three of them decimals."""
+    found: Any = answer
+    if isinstance(answer, float) and isfinite(answer):
+        size = floor(log10(abs(answer))) if answer else 0
+        found = round(answer, min(3, max(0, 3 - size)))
+    elif isinstance(answer, dict):
+        found = {key: _sensible(value) for key, value in answer.items()}
+    elif isinstance(answer, list):
+        found = [_sensible(value) for value in answer]
+    return cast(T, found)
 
 
 def _told(result: SelfTest) -> dict[str, Any]:
