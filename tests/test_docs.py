@@ -330,8 +330,9 @@ def test_option_is_described(key: str, said: str) -> None:
 def test_what_is_learned_of_the_past() -> None:
     _, _, said = TEXTS["docs/anomaly.md"].partition("## Learning from the past")
     assert f"of the last {warm_start.DAYS} days" in said
-    assert (warm_recorder.STALE, warm_recorder.GRID) == (1800, 60)
-    assert "States count for half an hour at most" in said
+    assert (warm_recorder.STALE, warm_recorder.LONGEST) == (HOUR / 2, 6 * HOUR)
+    assert "counts for half an hour after its last report" in said
+    assert "a measured value for 6 hours at most" in said
 
 
 def test_no_option_is_left_out_or_made_up() -> None:
