@@ -491,6 +491,49 @@ async def test_canaries_that_never_show_do_not_hold_up_for_ever(
         await until(lambda: shipper.stats.verified == 2)
 
 
+async def test_canaries_that_a_killed_server_lost_are_sent_anew(
+    server: FakeServer, outbox: Outbox, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "AGAIN_AFTER", 0.01)
+    monkeypatch.setattr(probe, "PATIENCE", float("inf"))
+    sent: list[bytes] = []
+
+    def forgets(text: bytes, coding: Coding | None) -> bool:
+        if b"canary" in text:
+            sent.append(text)
+        return len(sent) <= 2 or coding is Coding.ZSTD
+
+    server.forgets = forgets
+    shipper = make()
+    async with running(shipper):
+        outbox.put(frame(2, first=NOW))
+        await until(lambda: shipper.stats.verified == 2)
+    assert shipper.coding is Coding.GZIP
+    # Each time with the time of then, and no oftener than it has to.
+    assert len(sent) == 4
+
+
+async def test_a_server_that_refuses_the_canaries_sent_anew_is_asked_what_it_is(
+    server: FakeServer,
+    sleep: FakeSleep,
+    outbox: Outbox,
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probe, "AGAIN_AFTER", 0.01)
+    server.forgets = lambda text, _coding: b"canary" in text
+    shipper = make()
+    async with running(shipper):
+        outbox.put(frame(2, first=NOW))
+        await until(lambda: shipper.stats.posted)
+        server.forgets = lambda _text, _coding: False
+        server.error = lambda text: RefusedError("400") if b'"coding":"zstd"' in text else None
+        await sleep.asked()
+        sleep.end()
+        await until(lambda: shipper.stats.verified == 2)
+    assert shipper.coding is Coding.GZIP
+
+
 async def test_a_server_that_was_away_is_asked_again_what_it_is(
     server: FakeServer, sleep: FakeSleep, outbox: Outbox, make: Make
 ) -> None:

@@ -15,6 +15,8 @@ LOOK_EVERY: Final = 1.0
 """Seconds between two looks for the canaries; they show after up to ten."""
 LOOKS_AFTER_GZIP: Final = 3
 """Looks that must find only the gzip canary before zstd is given up."""
+AGAIN_AFTER: Final = 15.0
+"""Seconds after which canaries that do not show are sent anew: a server that was killed has lost them."""
 PATIENCE: Final = 60.0
 """Seconds after which zstd is presumed: counting will tell if nothing is stored at all."""
 
@@ -45,12 +47,19 @@ class Probe:
         self._server = server
         self._clock = clock
         self._time = 0
+        self._began: float | None = None
+        """When the first canaries were sent, and the last ones, by a clock that does not jump."""
+        self._sent = 0.0
         self._lonely = 0
 
     async def write(self) -> None:
         """Send the canaries. Raises ``HistoryError``."""
         compressor = Compressor()
         self._time = int(self._clock() * 1000)
+        self._sent = time.monotonic()
+        if self._began is None:
+            self._began = self._sent
+        self._lonely = 0
         for coding in (Coding.ZSTD, Coding.GZIP):
             line = canary(coding, self._time)
             await self._server.write(compressor.compress(line, coding), coding)
@@ -65,6 +74,9 @@ class Probe:
             self._lonely += 1
             if self._lonely >= LOOKS_AFTER_GZIP:
                 return Coding.GZIP
-        if self._clock() * 1000 - self._time > PATIENCE * 1000:
+        now = time.monotonic()
+        if self._began is None or now - self._began > PATIENCE:
             return Coding.ZSTD
+        if not seen and now - self._sent > AGAIN_AFTER:
+            await self.write()
         return None

@@ -305,6 +305,7 @@ class Shipper:
             try:
                 await probe.write()
             except RefusedError:
+                self._probe = None
                 self._use(Coding.GZIP)
             else:
                 self._probe = probe
@@ -324,7 +325,13 @@ class Shipper:
 
     async def _look(self, server: Server, probe: Probe) -> None:
         self._look_at = self._now() + LOOK_EVERY
-        if (coding := await probe.look()) is not None:
+        try:
+            coding = await probe.look()
+        except RefusedError:
+            # It was exchanged for one that knows no zstd, or for none at all.
+            self._info = None
+            raise
+        if coding is not None:
             self._probe = None
             self._use(coding)
         self._succeeded()
