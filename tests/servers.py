@@ -123,6 +123,11 @@ class Server:
         """End the process as a power cut would."""
         self._end(signal.SIGKILL)
 
+    def freeze(self, on: bool) -> None:
+        """Let the process stand still, its connections open, or go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
+
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:
             return

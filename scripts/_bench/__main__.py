@@ -34,10 +34,12 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", dest="as_json")
     parser.add_argument("--family", choices=(*FAMILIES, "all"), help="for poll; default: idm")
     parser.add_argument("--kill", type=int, default=10, help="kills, for history")
-    parser.add_argument("--part", choices=("cost", "kills"), help="one part of history")
+    parser.add_argument("--part", choices=("cost", "kills", "faults"), help="one part of history")
     parser.add_argument("--scale", type=float, default=0.2, help="of hold, W and flush")
     parser.add_argument("--poll", type=float, default=0.02, help="seconds between two polls")
-    parser.add_argument("--rigs", type=int, default=2, help="heat pumps with a server each")
+    parser.add_argument(
+        "--rigs", type=int, default=2, help="heat pumps at once, each with a server"
+    )
     parser.add_argument("--log", type=Path, help="where history tells how far it is")
     parser.add_argument("--data", type=Path, help="recordings and benchmarks, for detection")
     parser.add_argument("--seeds", type=int, default=0, help="simulated heat pumps, for detection")

@@ -16,7 +16,7 @@ from custom_components.heat_pump_hub.history.feed import JOINED_POLLS
 from custom_components.heat_pump_hub.history.journal import BATCH_POLLS
 from custom_components.heat_pump_hub.history.series import Frame
 
-from . import history_cpu, history_kills
+from . import history_cpu, history_faults, history_kills
 from .figures import Figure
 from .history_parts import (
     EVERYTHING,
@@ -58,6 +58,10 @@ async def run(
         if part in {None, "kills"}:
             lengths = history_kills.Lengths(scale, interval)
             figures += await history_kills.measure(folder, kills, lengths, rigs, _teller(log))
+        if part in {None, "faults"}:
+            # A day of polls in a minute, whatever the time between two kills' polls.
+            lengths = history_kills.Lengths(scale)
+            figures += await history_faults.measure(folder, lengths, rigs, _teller(log))
     return figures
 
 

@@ -160,7 +160,7 @@ class Gate:
         self.fault: Callable[[], Fault] = lambda: Fault.NONE
         self.seen: dict[Fault, int] = dict.fromkeys(Fault, 0)
         self.url = ""
-        self._server = server
+        self.server = server
         self._session: aiohttp.ClientSession | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -182,7 +182,7 @@ class Gate:
         try:
             async with self._session.request(
                 request.method,
-                self._server.url + str(request.rel_url),
+                self.server.url + str(request.rel_url),
                 data=body,
                 headers={} if coding is None else {"Content-Encoding": coding},
             ) as answer:
