@@ -5,7 +5,8 @@ not exist is nobody's problem here: ``tests/test_repository.py`` says which file
 """
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 import re
 import struct
@@ -117,9 +118,11 @@ def check_versions(repository: Repository) -> Problems:
         yield f"version: pyproject.toml says {project}, the manifest {manifest.get('version')}"
 
 
-def _imported_components(tree: ast.Module) -> Iterator[str]:
-    """Yield the components of Home Assistant that a module imports outside ``TYPE_CHECKING``."""
+@cache
+def _imported_components(tree: ast.Module) -> frozenset[str]:
+    """Return the components of Home Assistant that a module imports outside ``TYPE_CHECKING``."""
     prefix = "homeassistant.components"
+    found = set()
     pending: list[ast.AST] = [tree]
     while pending:
         node = pending.pop()
@@ -135,9 +138,12 @@ def _imported_components(tree: ast.Module) -> Iterator[str]:
             names = [node.module]
         else:
             continue
-        for name in names:
-            if name.startswith(f"{prefix}."):
-                yield name.removeprefix(f"{prefix}.").partition(".")[0]
+        found |= {
+            name.removeprefix(f"{prefix}.").partition(".")[0]
+            for name in names
+            if name.startswith(f"{prefix}.")
+        }
+    return frozenset(found)
 
 
 def check_dependencies(repository: Repository) -> Problems:
@@ -149,7 +155,7 @@ def check_dependencies(repository: Repository) -> Problems:
     for path, tree in repository.sources():
         # a platform is loaded by the component whose name it has
         allowed = declared | UNDECLARED_IMPORTS | {Path(path).stem}
-        for component in sorted(set(_imported_components(tree)) - allowed):
+        for component in sorted(_imported_components(tree) - allowed):
             yield f"{path}: imports {component}, which the manifest does not declare"
 
 

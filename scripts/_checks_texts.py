@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 import re
 from string import Formatter
 from typing import Any, Final
@@ -128,6 +129,19 @@ def _wanted_texts(call: ast.Call) -> Iterator[tuple[str, ...]]:
         )
 
 
+@cache
+def _texts_of(tree: ast.Module) -> tuple[frozenset[str], tuple[tuple[int, tuple[str, ...]], ...]]:
+    """Return the words of a module, and line and places of each text that it names."""
+    words = set()
+    wanted = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words.add(node.value)
+        elif isinstance(node, ast.Call):
+            wanted += [(node.lineno, places) for places in _wanted_texts(node)]
+    return frozenset(words), tuple(wanted)
+
+
 def check_used_texts(repository: Repository) -> Problems:
     """Check that texts which the code names literally exist, and that exceptions are all used."""
     english = repository.translations.get("en")
@@ -150,14 +164,11 @@ def check_used_texts(repository: Repository) -> Problems:
     }
     words: set[str] = set()
     for source, tree in repository.sources():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                words.add(node.value)
-            if not isinstance(node, ast.Call):
-                continue
-            for places in _wanted_texts(node):
-                if not have.intersection(places):
-                    yield f"{source}:{node.lineno}: en.json lacks {places[0]}"
+        said, wanted = _texts_of(tree)
+        words |= said
+        for line, places in wanted:
+            if not have.intersection(places):
+                yield f"{source}:{line}: en.json lacks {places[0]}"
     for key in english.get("exceptions", {}):
         if key not in words:
             yield f"en.json: exceptions.{key} is used nowhere"

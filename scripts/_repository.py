@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,12 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 DOMAIN: Final = "heat_pump_hub"
 
 type Problems = Iterator[str]
+
+
+@cache
+def _parsed(source: str) -> ast.Module:
+    """Return the syntax tree of a source, always the same one: it is looked at, never changed."""
+    return ast.parse(source)
 
 
 class Repository:
@@ -59,7 +66,7 @@ class Repository:
     def sources(self) -> Iterator[tuple[Path, ast.Module]]:
         """Yield every module of the integration with its syntax tree."""
         for path in sorted(self.package.rglob("*.py")):
-            yield path.relative_to(self.root), ast.parse(path.read_text(encoding="utf-8"))
+            yield path.relative_to(self.root), _parsed(path.read_text(encoding="utf-8"))
 
 
 def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

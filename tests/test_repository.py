@@ -288,8 +288,13 @@ def test_checks_find_what_is_spoilt(name: str, tmp_path: Path) -> None:
     spoil, expected = SPOILT[name]
     copy = Copy(tmp_path)
     spoil(copy)
-    problems = [problem for check in _checks.CHECKS for problem in check(copy.repository)]
-    assert any(expected in problem for problem in problems), problems
+    # The last checks read every source; most of what is spoilt is found before.
+    problems = []
+    for check in _checks.CHECKS:
+        problems += check(copy.repository)
+        if any(expected in problem for problem in problems):
+            return
+    pytest.fail(f"{expected!r} is not in {problems}")
 
 
 def test_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from custom_components.heat_pump_hub.coordinator import Absent, HeatPumpCoordina
 from custom_components.heat_pump_hub.discovery import async_family, fingerprint
 from custom_components.heat_pump_hub.drivers import link
 from custom_components.heat_pump_hub.drivers.driver import Address
-from custom_components.heat_pump_hub.drivers.luxtronik import protocol
+from custom_components.heat_pump_hub.drivers.luxtronik import protocol, shi
 from custom_components.heat_pump_hub.drivers.nibe import NibeDriver
 from custom_components.heat_pump_hub.drivers.points import Value
 from custom_components.heat_pump_hub.map_files import folder
@@ -39,12 +39,14 @@ MAP: Final = "rig.yaml"
 MAP_TEXT: Final = """
 map: 1
 extends: lambda.yaml
+spacing: 0
 detect:
   - {address: 2, type: s16, min: -500, max: 800}
   - {address: 1003, type: u16, max: 30}
   - {address: 1022, type: s32, min: 0, fingerprint: rising}
 """
-"""The shipped map, and the counter of heat, which tells one of our machines from another."""
+"""The shipped map without its pauses, and the counter of heat, which tells one of our machines
+from another."""
 
 
 def younger(model: HeatPumpModel) -> HeatPumpModel:
@@ -124,6 +126,7 @@ def short_timeouts(seconds: float) -> Iterator[None]:
     with (
         patch.object(link.Link.__init__, "__kwdefaults__", {"timeout": seconds}),
         patch.object(protocol.Link.__init__, "__kwdefaults__", {"timeout": seconds}),
+        patch.object(shi, "TIMEOUT", seconds),
         patch.dict(NibeDriver.__init__.__kwdefaults__ or {}, {"spacing": 0.0}),
     ):
         yield
