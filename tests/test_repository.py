@@ -3,8 +3,10 @@
 from collections.abc import Callable
 import json
 from pathlib import Path
+import re
 import shutil
 import subprocess
+import tomllib
 from typing import Any
 
 import _checks
@@ -59,6 +61,23 @@ def test_script_can_be_started_and_parsed(name: str) -> None:
 
 def test_ci_calls_the_test_script() -> None:
     assert "/scripts/test" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+
+
+def test_rooms_that_are_tested_once_know_nothing_of_home_assistant() -> None:
+    script = (ROOT / "scripts/test").read_text(encoding="utf-8")
+    found = re.search(r"^pure=\((.+)\)$", script, re.MULTILINE)
+    assert found is not None
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    [contract] = [
+        one
+        for one in project["tool"]["importlinter"]["contracts"]
+        if one["id"] == "no-home-assistant"
+    ]
+    assert found[1].split() == [name.rpartition(".")[2] for name in contract["source_modules"]]
+    for room in found[1].split():
+        for path in (ROOT / "tests" / room).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"homeassistant|\bhass\b|\brecorder_mock\b", text), path
 
 
 def test_license_is_mit() -> None:
