@@ -22,7 +22,7 @@ from homeassistant.core import HomeAssistant
 
 from custom_components.heat_pump_hub.drivers.points import Snapshot
 from custom_components.heat_pump_hub.history.codec import Coding
-from custom_components.heat_pump_hub.history.outbox import Entry
+from custom_components.heat_pump_hub.history.entry import Entry
 
 from . import influx
 from .figures import Figure

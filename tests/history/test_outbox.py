@@ -7,14 +7,15 @@ import time
 
 import pytest
 
-from custom_components.heat_pump_hub.history import outbox as outboxes
+from custom_components.heat_pump_hub.history import shelf
 from custom_components.heat_pump_hub.history.codec import Coding, coding_of, decompress
+from custom_components.heat_pump_hub.history.entry import Entry
 from custom_components.heat_pump_hub.history.journal_file import (
     DamagedJournalError,
     JournalError,
     JournalFile,
 )
-from custom_components.heat_pump_hub.history.outbox import Entry, Outbox
+from custom_components.heat_pump_hub.history.outbox import Outbox
 
 from .conftest import Thread, frame, line
 
@@ -214,7 +215,7 @@ async def test_what_is_too_old_is_dropped(make: Make) -> None:
 async def test_a_disk_that_fails_is_told_tried_again_and_loses_nothing(
     make: Make, thread: Thread, file: JournalFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outboxes, "RETRY_DISK", 0.01)
+    monkeypatch.setattr(shelf, "RETRY_DISK", 0.01)
     told: list[JournalError | None] = []
     outbox = make(spill_after=0.01, on_trouble=told.append)
     thread.error = JournalError("disk is full")

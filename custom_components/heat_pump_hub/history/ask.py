@@ -14,8 +14,8 @@ import re
 from time import time_ns
 from typing import Final, NamedTuple, Self
 
-from .outbox import RunInThread
 from .shipper import Server
+from .thread import RunInThread
 from .victoriametrics import ExportedSeries, NotVictoriaMetricsError
 
 HOUR: Final = 3_600_000

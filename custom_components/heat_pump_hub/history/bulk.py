@@ -29,8 +29,8 @@ from typing import Any, Final
 
 from .ask import Labels, Span, count, decode_export, export, head_of, labels_of
 from .codec import Coding, Compressor, decompress
-from .outbox import RunInThread
 from .shipper import HOLD, Shipper
+from .thread import RunInThread
 from .victoriametrics import AuthRejectedError, HistoryError, OverloadedError, UnreachableError
 
 _LOGGER = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from .outbox import RunInThread
+from .thread import RunInThread
 
 MINUTE: Final = 60
 PAGE_ROWS: Final = 1_000

@@ -7,88 +7,27 @@ costs the disk nothing.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 import logging
 import time
-from typing import Final, Protocol
+from typing import Final
 
-from .codec import Coding, DamagedError, coding_of, transcode
-from .journal_file import DamagedJournalError, JournalError, JournalFile
+from .codec import Coding
+from .entry import Entry
+from .journal_file import JournalError, JournalFile
 from .series import Frame
-from .tally import Tally
+from .shelf import Shelf
+from .thread import RunInThread
 
 _LOGGER = logging.getLogger(__name__)
 
 SPILL_AFTER: Final = 45.0
 """Seconds after a sample was taken at which it goes to the disk unless it is verified."""
-RETRY_DISK: Final = 60.0
-"""Seconds until a disk that failed is tried again."""
 LIMIT_BYTES: Final = 256 * 1024 * 1024
 """Bytes of frames that may wait on the disk."""
 LIMIT_MEMORY: Final = 32 * 1024 * 1024
 """Bytes of frames that may wait in memory while the disk fails."""
 DAY: Final = 86_400.0
-_LARGE: Final = 16 * 1024
-
-
-class RunInThread(Protocol):
-    """Runs a job in the heat pump's thread."""
-
-    def __call__[*Ts, T](self, job: Callable[[*Ts], T], /, *arguments: *Ts) -> Awaitable[T]:
-        """Return what the job returns, raise what it raises."""
-        ...
-
-
-class Entry:
-    """A frame on its way."""
-
-    __slots__ = (
-        "acked",
-        "body",
-        "due",
-        "first",
-        "gone",
-        "last",
-        "number",
-        "row",
-        "size",
-        "tally",
-        "tries",
-    )
-
-    def __init__(
-        self,
-        first: int,
-        last: int,
-        tally: Tally,
-        size: int,
-        *,
-        body: bytes | None = None,
-        row: int | None = None,
-        due: float = 0.0,
-    ) -> None:
-        """Take times in ms since 1970; ``due`` is when it goes to the disk."""
-        self.first = first
-        self.last = last
-        self.tally = tally
-        self.size = size
-        self.body = body
-        """``None``: on the disk."""
-        self.row = row
-        """Its id on the disk, if it is there."""
-        self.due = due
-        self.acked = 0.0
-        """When the server took it, by the clock of the loop."""
-        self.tries = 0
-        """How often the server took it and had lost it later."""
-        self.number = 0
-        """Place in the order of time; between two neighbours nothing else was sampled."""
-        self.gone = False
-
-    @property
-    def samples(self) -> int:
-        """How many samples it holds."""
-        return self.tally.samples
 
 
 class Outbox:
@@ -116,42 +55,45 @@ class Outbox:
         """Samples given up because they were too many or too old."""
         self.parked = 0
         """Samples the server refused for good."""
-        self.paused = False
-        """Whether the disk is left alone: it is being copied."""
         self.on_put: Callable[[], None] = lambda: None
         self.draw: Callable[[], bool] = lambda: False
         """Makes a frame of what waits for others to be joined; ``False``: nothing does."""
         self.joining = 0
         """Samples that wait there."""
-        self._file = file
-        self._run = run
         self._spill_after = spill_after
         self._days = days
         self._limit_bytes = limit_bytes
         self._limit_memory = limit_memory
         self._clock = clock
-        self._on_trouble = on_trouble
+        self._shelf = Shelf(
+            heatpump_id,
+            file,
+            run,
+            on_trouble=on_trouble,
+            on_damaged=self._lose,
+            on_stored=self._drop_excess,
+        )
         self._waiting: deque[Entry] = deque()
         self._flight: list[Entry] = []
         self._held: deque[Entry] = deque()
         self._aside: list[tuple[float, Entry]] = []
-        self._memory: dict[Entry, None] = {}
-        self._memory_size = 0
-        self._disk_size = 0
         self._numbers = 0
-        self._total = 0
         self._held_total = 0
-        self._leftovers: list[int] = []
-        self._disk = asyncio.Lock()
-        self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._failing = False
         self._closed = False
+
+    @property
+    def paused(self) -> bool:
+        """Whether the disk is left alone: it is being copied."""
+        return self._shelf.paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        self._shelf.paused = paused
 
     @property
     def samples(self) -> int:
         """Samples the server has not taken yet, or has lost again."""
-        return self._total - self._held_total + self.joining
+        return self._shelf.samples - self._held_total + self.joining
 
     @property
     def unverified(self) -> int:
@@ -161,12 +103,12 @@ class Outbox:
     @property
     def size(self) -> int:
         """Bytes of all frames, on the disk and in memory."""
-        return self._disk_size + self._memory_size
+        return self._shelf.on_disk + self._shelf.in_memory
 
     @property
     def on_disk(self) -> int:
         """Bytes of the frames on the disk."""
-        return self._disk_size
+        return self._shelf.on_disk
 
     @property
     def oldest(self) -> int | None:
@@ -193,10 +135,7 @@ class Outbox:
 
     async def load(self) -> None:
         """Find what an earlier run left. Raises :class:`JournalError`."""
-        rows = await self._run(self._file.rows)
-        found = [Entry(row.first, row.last, row.tally, row.size, row=row.id) for row in rows]
-        self._disk_size += sum(entry.size for entry in found)
-        self._total += sum(entry.samples for entry in found)
+        found = await self._shelf.load()
         for entry in found:
             self._numbers += 1
             entry.number = self._numbers
@@ -214,9 +153,9 @@ class Outbox:
         self._numbers += 1
         entry.number = self._numbers
         self._waiting.append(entry)
-        self._remember(entry)
+        self._shelf.add(entry)
         self._drop_excess()
-        self._schedule(due)
+        self._shelf.schedule(due)
         self.on_put()
 
     async def take(self, limit: int, coding: Coding) -> list[Entry]:
@@ -232,10 +171,10 @@ class Outbox:
             size += entry.size
             if size > limit and taken:
                 break
+            entry.in_flight = True
             taken.append(self._waiting.popleft())
         self._flight += taken
-        async with self._disk:
-            await self._bring(taken, coding)
+        await self._shelf.bring(taken, coding)
         return [entry for entry in taken if not entry.gone]
 
     def hold(self, entries: Iterable[Entry], now: float) -> None:
@@ -243,8 +182,7 @@ class Outbox:
         if self._closed:
             return
         taken = [entry for entry in entries if not entry.gone]
-        chosen = set(taken)
-        self._flight = [entry for entry in self._flight if entry not in chosen]
+        self._land(set(taken))
         for entry in taken:
             entry.acked = now
             if entry.row is not None:
@@ -275,11 +213,10 @@ class Outbox:
         if self._closed:
             return
         gone = set(entries)
-        rows = self._forget(gone)
-        self._flight = [entry for entry in self._flight if entry not in gone]
+        stored = self._shelf.forget(gone)
+        self._land(gone)
         self._unhold(gone)
-        if rows or self._disk.locked():
-            await self._remove_rows(gone)
+        await self._shelf.remove(gone, stored=stored)
 
     def give_back(self, entries: Iterable[Entry] | None = None) -> None:
         """Let frames wait again, in their old place; ``None``: all that are in flight."""
@@ -287,7 +224,7 @@ class Outbox:
         if not back or self._closed:
             return
         chosen = set(back)
-        self._flight = [entry for entry in self._flight if entry not in chosen]
+        self._land(chosen)
         self._unhold(chosen)
         for entry in back:
             if entry.row is not None:
@@ -331,10 +268,7 @@ class Outbox:
             return
         self.parked += entry.samples - (0 if rest is None else rest.samples)
         if lines:
-            try:
-                await self._run(self._file.park, lines, reason)
-            except JournalError as err:
-                self._failed(err)
+            await self._shelf.park(lines, reason)
         if rest is None:
             await self.release([entry])
             return
@@ -342,139 +276,28 @@ class Outbox:
             rest.first, rest.last, rest.tally, len(rest.body), body=rest.body, due=entry.due
         )
         kept.number = entry.number
-        self._remember(kept)
+        self._shelf.add(kept)
         self._flight.insert(0, kept)
         self.hold([kept], asyncio.get_running_loop().time())
         await self.release([entry])
-        self._schedule(kept.due)
+        self._shelf.schedule(kept.due)
 
     async def spill(self, *, everything: bool = False) -> bool:
         """Bring to the disk what is due, or everything; ``False`` if the disk does not take it."""
-        if self.paused:
-            return False
-        now = asyncio.get_running_loop().time()
-        async with self._disk:
-            # Not in the order they are due: what was joined is old when it comes.
-            late = [entry for entry in self._memory if everything or entry.due <= now]
-            if not late:
-                return True
-            frames = [(entry.first, entry.last, entry.tally, entry.body or b"") for entry in late]
-            try:
-                rows = await self._run(self._file.add, frames)
-            except JournalError as err:
-                self._failed(err)
-                return False
-            for entry, row in zip(late, rows, strict=True):
-                entry.row = row
-                if entry.gone:
-                    self._leftovers.append(row)
-                    continue
-                del self._memory[entry]
-                self._memory_size -= entry.size
-                self._disk_size += entry.size
-                if entry not in self._flight:
-                    entry.body = None
-            await self._remove_leftovers()
-            self._worked()
-        self._drop_excess()
-        return True
+        return await self._shelf.spill(everything=everything)
 
     async def close(self) -> bool:
         """Bring everything to the disk; ``False`` if it does not take it."""
         self.draw()
         self.give_back_all()
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._task is not None:
-            await self._task
-        return await self.spill(everything=True)
+        return await self._shelf.close()
 
-    def _schedule(self, due: float) -> None:
-        if self._closed:
-            return
-        if self._timer is not None:
-            if self._failing or self._timer.when() <= due:
-                return
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(due, self._begin_spill)
-
-    def _begin_spill(self) -> None:
-        self._timer = None
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._spill_and_go_on())
-
-    async def _spill_and_go_on(self) -> None:
-        loop = asyncio.get_running_loop()
-        worked = await self.spill()
-        self._task = None
-        if self._memory:
-            earliest = min(entry.due for entry in self._memory)
-            self._schedule(earliest if worked else loop.time() + RETRY_DISK)
-
-    async def _bring(self, entries: list[Entry], coding: Coding) -> None:
-        """Give entries their bodies."""
-        absent = [entry for entry in entries if entry.body is None]
-        rows = [entry.row for entry in absent if entry.row is not None]
-        if rows:
-            try:
-                bodies = await self._run(self._file.bodies, rows)
-            except (KeyError, DamagedJournalError) as err:
-                self._lose(absent)
-                self._failed(err if isinstance(err, JournalError) else DamagedJournalError("rows"))
-                return
-            except JournalError as err:
-                self._failed(err)
-                raise
-            for entry, body in zip(absent, bodies, strict=True):
-                entry.body = body
-        other = [
-            entry for entry in entries if entry.body is not None and coding_of(entry.body) != coding
-        ]
-        if not other:
-            return
-        bodies = [entry.body or b"" for entry in other]
-        try:
-            if sum(map(len, bodies)) > _LARGE:
-                bodies = await self._run(transcode, bodies, coding)
-            else:
-                bodies = transcode(bodies, coding)
-        except DamagedError as err:
-            if len(other) == 1:
-                self._lose(other)
-                self._failed(JournalError(str(err)))
-                return
-            for entry in other:
-                await self._bring([entry], coding)
-            return
-        for entry, body in zip(other, bodies, strict=True):
-            if entry in self._memory:
-                self._memory_size += len(body) - entry.size
-                entry.size = len(body)
-            entry.body = body
-
-    def _remember(self, entry: Entry) -> None:
-        """Count an entry that is in memory only."""
-        self._memory[entry] = None
-        self._memory_size += entry.size
-        self._total += entry.samples
-
-    def _forget(self, entries: Iterable[Entry]) -> bool:
-        """Take entries out of the sums; return whether one is on the disk."""
-        rows = False
+    def _land(self, entries: set[Entry]) -> None:
+        """Take entries out of those that are in flight."""
+        self._flight = [entry for entry in self._flight if entry not in entries]
         for entry in entries:
-            if entry.gone:
-                continue
-            entry.gone = True
-            self._total -= entry.samples
-            if entry.row is not None:
-                rows = True
-                self._disk_size -= entry.size
-            else:
-                del self._memory[entry]
-                self._memory_size -= entry.size
-        return rows
+            entry.in_flight = False
 
     def _unhold(self, entries: set[Entry]) -> None:
         """Take entries out of those that are held; they are usually the oldest."""
@@ -486,65 +309,47 @@ class Outbox:
             self._held_total -= sum(entry.samples for entry in self._held if entry in entries)
             self._held = deque(entry for entry in self._held if entry not in entries)
 
-    async def _remove_rows(self, entries: Iterable[Entry]) -> None:
-        async with self._disk:
-            # A row that a spill made meanwhile is a leftover by itself.
-            known = set(self._leftovers)
-            self._leftovers += [
-                entry.row for entry in entries if entry.row is not None and entry.row not in known
-            ]
-            await self._remove_leftovers()
-
-    async def _remove_leftovers(self) -> None:
-        if not self._leftovers or self.paused:
-            return
-        rows, self._leftovers = self._leftovers, []
-        try:
-            await self._run(self._file.remove, rows)
-        except JournalError as err:
-            # They are sent once more after a restart, which does no harm.
-            self._leftovers = rows
-            self._failed(err)
-
     def _drop_excess(self) -> None:
         """Give the oldest up that wait beyond the limits of age and size."""
         oldest = (self._clock() - self._days * DAY) * 1000
         dropped = [entry for _, entry in self._aside if entry.last < oldest]
         if dropped:
             self._aside = [pair for pair in self._aside if pair[1].last >= oldest]
-            self._forget(dropped)
+            self._shelf.forget(dropped)
         waiting = self._waiting
         while waiting and (
             waiting[0].last < oldest or (len(waiting) > 1 and self.size > self._limit_bytes)
         ):
             dropped.append(waiting.popleft())
-            self._forget(dropped[-1:])
-        while self._failing and len(waiting) > 1 and self._memory_size > self._limit_memory:
+            self._shelf.forget(dropped[-1:])
+        while (
+            self._shelf.failing and len(waiting) > 1 and self._shelf.in_memory > self._limit_memory
+        ):
             entry = next((entry for entry in waiting if entry.row is None), None)
             if entry is None:
                 break
             waiting.remove(entry)
             dropped.append(entry)
-            self._forget([entry])
+            self._shelf.forget([entry])
         if not dropped:
             return
         if not self.dropped:
             _LOGGER.warning("%s: the oldest samples of the journal are dropped", self.heatpump_id)
         self.dropped += sum(entry.samples for entry in dropped)
-        self._leftovers += [entry.row for entry in dropped if entry.row is not None]
+        self._shelf.remove_later(dropped)
 
     def _lose(self, entries: Sequence[Entry]) -> None:
         """Forget what was on a damaged disk."""
         lost = sum(entry.samples for entry in entries)
         _LOGGER.error("%s: %d samples of a damaged journal are lost", self.heatpump_id, lost)
         self.dropped += lost
-        self._forget(entries)
+        self._shelf.forget(entries)
         gone = set(entries)
         for entry in gone:
             # The next file numbers its rows anew.
             entry.row = None
         self._unhold(gone)
-        self._flight = [entry for entry in self._flight if entry not in gone]
+        self._land(gone)
         self._waiting = deque(entry for entry in self._waiting if entry not in gone)
         self._aside = [pair for pair in self._aside if pair[1] not in gone]
 
@@ -552,22 +357,9 @@ class Outbox:
         """Forget all that was on the disk: its file was set aside."""
         everything = [*self._flight, *self._held, *self._waiting, *(e for _, e in self._aside)]
         lost = [entry for entry in everything if entry.row is not None]
-        self._leftovers = []
+        self._shelf.lose_disk()
         if lost:
             self._lose(lost)
-
-    def _failed(self, err: JournalError) -> None:
-        if not self._failing:
-            _LOGGER.warning(
-                "%s: the journal fails, samples stay in memory: %s", self.heatpump_id, err
-            )
-        self._failing = True
-        self._on_trouble(err)
-
-    def _worked(self) -> None:
-        if self._failing:
-            self._failing = False
-            self._on_trouble(None)
 
 
 def _first(entry: Entry) -> int:

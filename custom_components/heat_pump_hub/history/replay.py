@@ -15,10 +15,10 @@ from .ask import HOUR, Labels, Span, count, hour_of, hourly, labels_of
 from .bulk import PAUSE, Batch, Bulk, Column
 from .journal import Journal
 from .journal_file import Record
-from .outbox import RunInThread
 from .record import Places, unpack_columns
 from .series import Encoder, Series
 from .shipper import Shipper
+from .thread import RunInThread
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -20,10 +20,12 @@ import time
 from typing import Any, Final, Protocol
 
 from .codec import Coding, Compressor, DamagedError, decompress
+from .entry import Entry
 from .journal_file import JournalError
-from .outbox import RETRY_DISK, Entry, Outbox
+from .outbox import Outbox
 from .probe import LOOK_EVERY, Probe, canary
 from .series import BODY_LIMIT, Frame
+from .shelf import RETRY_DISK
 from .tally import Tally, expected, holds
 from .victoriametrics import (
     AuthRejectedError,
