@@ -7,7 +7,9 @@ package of its own first on the path, and whichever is imported first wins.
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from socket import gaierror
 import ssl
+from unittest.mock import patch
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,6 +21,7 @@ from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotEx
 from syrupy.assertion import SnapshotAssertion
 
 import custom_components.heat_pump_hub  # noqa: F401
+from custom_components.heat_pump_hub.history.wire import Wire
 
 from .servers import VictoriaMetrics, VictoriaMetricsFactory
 
@@ -45,6 +48,16 @@ def integration_can_be_loaded(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("recorder_mock")
     if "hass" in request.fixturenames:
         request.getfixturevalue("enable_custom_integrations")
+
+
+@pytest.fixture(autouse=True)
+def names_are_the_sessions_affair(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where a test answers for the session, no other connection is made."""
+    if "aioclient_mock" not in request.fixturenames:
+        yield
+        return
+    with patch.object(Wire, "_connect", side_effect=gaierror("mocked")):
+        yield
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from datetime import timedelta
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_UNKNOWN, Platform
@@ -20,6 +21,7 @@ from custom_components.heat_pump_hub import archive, backup
 from custom_components.heat_pump_hub.const import CONF_HISTORY_URL, DOMAIN
 from custom_components.heat_pump_hub.history.codec import decompress
 from custom_components.heat_pump_hub.history.journal_file import JournalFile
+from custom_components.heat_pump_hub.history.wire import Wire
 from custom_components.heat_pump_hub.journals import DATA_JOURNALS
 
 from .fakes import (
@@ -32,6 +34,7 @@ from .fakes import (
     set_up,
     state,
 )
+from .servers import VictoriaMetrics
 
 HISTORY = {"history_url": HISTORY_URL, "history_username": "owner", "history_password": "secret"}
 
@@ -494,3 +497,30 @@ async def test_without_a_server_its_sensors_go_and_come_back_as_they_were(
     assert hass.states.get("sensor.waiting") is not None
     assert registry.entities["sensor.waiting"].name == "Waiting"
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_its_connection_is_kept_and_closed_with_the_writer(
+    hass: HomeAssistant, fake: FakeFamily, victoria_metrics: VictoriaMetrics
+) -> None:
+    closed: list[Wire] = []
+    close = Wire.close
+    with patch.object(Wire, "close", lambda wire: (close(wire), closed.append(wire))):
+        entry = make_entry(data={"history_url": victoria_metrics.url})
+        await set_up(hass, entry)
+        async with asyncio.timeout(20):
+            while not entry.runtime_data.archive.stats.posted:
+                await asyncio.sleep(0.01)
+        (writer,) = (one for one, _ in hass.data[archive.DATA_WRITERS]._writers.values())
+        first = writer.server._wire
+        assert first._connection is not None
+        assert first not in closed
+        data = {**entry.data, "history_password": "better"}
+        other = second(**data)
+        await set_up(hass, other)
+        assert first not in closed
+        await hass.config_entries.async_unload(other.entry_id)
+        await hass.config_entries.async_unload(entry.entry_id)
+    assert first in closed
+    assert first._connection is None
+    # The one of the other token is closed as well.
+    assert len(set(closed)) == 2

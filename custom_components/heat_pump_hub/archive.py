@@ -12,6 +12,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util.hass_dict import HassKey
+from homeassistant.util.ssl import get_default_context, get_default_no_verify_context
 
 from .const import (
     CONF_HISTORY_NAMES,
@@ -49,6 +50,7 @@ class Writer:
 
     shipper: Shipper
     task: Task[None]
+    server: VictoriaMetrics
     password: str | None
     entries: list[ConfigEntry] = field(default_factory=list)
     troubles: dict[Trouble, str] = field(default_factory=dict)
@@ -124,6 +126,7 @@ class Archive:
             writer.task.cancel()
             with suppress(asyncio.CancelledError):
                 await writer.task
+            writer.server.close()
 
     @callback
     def _report(self, troubles: dict[Trouble, str]) -> None:
@@ -148,13 +151,16 @@ def async_open_archive(
     username = entry.data.get(CONF_HISTORY_USERNAME) or None
     password = entry.data.get(CONF_HISTORY_PASSWORD) or None
     tenant = entry.data.get(CONF_HISTORY_TENANT) or None
+    verify = entry.data.get(CONF_HISTORY_VERIFY_SSL, True)
     try:
         server = VictoriaMetrics(
-            async_get_clientsession(hass, verify_ssl=entry.data.get(CONF_HISTORY_VERIFY_SSL, True)),
+            async_get_clientsession(hass, verify_ssl=verify),
             url,
             username=username,
             password=password,
             tenant=tenant,
+            verify_ssl=get_default_context() if verify else get_default_no_verify_context(),
+            kept=True,
         )
     except (InvalidUrlError, InvalidTenantError) as error:
         # Data of a heat pump is worth having without its history.
@@ -169,7 +175,7 @@ def async_open_archive(
     def make() -> Writer:
         shipper = Shipper(server, on_auth_failed=ask_for_credentials, on_trouble=tell)
         task = hass.async_create_background_task(shipper.run(), f"{DOMAIN} history")
-        return Writer(shipper, task, password)
+        return Writer(shipper, task, server, password)
 
     @callback
     def ask_for_credentials() -> None:
@@ -188,6 +194,8 @@ def async_open_archive(
     writer = hass.data.setdefault(DATA_WRITERS, WriterPool()).acquire(key, make)
     if writer.password != password:
         writer.password = password
+        writer.server.close()
+        writer.server = server
         writer.shipper.replace_server(server)
     naming = (
         forerunner

@@ -101,7 +101,7 @@ async def shipping(
         server = Server(Path(name)).start()
         try:
             async with open_journal(folder) as journal:
-                client = VictoriaMetrics(own, server.url)
+                client = VictoriaMetrics(own, server.url, kept=True)
                 shipper = Shipper(client, hold=hold, sleep=_short)
                 feed = Feed(encoder(), journal.outbox, shipper)
                 feed.keys = None
@@ -111,6 +111,7 @@ async def shipping(
                 shipper.detach(journal.outbox)
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+                client.close()
         finally:
             server.kill()
             if session is None:

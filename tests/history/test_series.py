@@ -1,6 +1,7 @@
 """Snapshots become lines that say exactly what was read."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 import json
 from math import inf, nan
@@ -13,7 +14,13 @@ import pytest
 from custom_components.heat_pump_hub.drivers.points import Kind, Point, Quantity, Snapshot, Value
 from custom_components.heat_pump_hub.history import series
 from custom_components.heat_pump_hub.history.codec import Coding, coding_of, decompress
-from custom_components.heat_pump_hub.history.series import Encoder, Frame, milliseconds
+from custom_components.heat_pump_hub.history.series import (
+    Encoder,
+    Frame,
+    Series,
+    canonical,
+    milliseconds,
+)
 from custom_components.heat_pump_hub.history.tally import Tally
 
 from .conftest import at, encoder, points
@@ -280,14 +287,31 @@ def test_more_tallies_than_are_kept_stay_right(monkeypatch: pytest.MonkeyPatch) 
 
 
 @given(
-    st.one_of(st.floats(width=32), st.floats(), st.floats(-1000, 1000).map(lambda n: round(n, 1)))
+    st.one_of(
+        st.floats(width=32),
+        st.floats(),
+        st.floats(-1000, 1000).map(lambda n: round(n, 1)),
+        st.integers(-(1 << 32), 1 << 32),
+        st.booleans(),
+    ),
+    st.sampled_from([1, 1, 0.001, 60]),
+    st.integers(-2, 3),
 )
-def test_a_live_poll_stores_what_joined_polls_do(value: float) -> None:
+def test_a_live_poll_stores_what_joined_polls_do(
+    value: Value, factor: float, decimals: int
+) -> None:
+    def naming(point: Point) -> Series:
+        return replace(canonical(point), factor=factor, decimals=decimals)
+
+    def made() -> Encoder:
+        return Encoder(points(), heatpump_id="a", manufacturer="", model="", naming=naming)
+
     snapshot = Snapshot(time=at(0), values={"outdoor_temperature": value})
-    live = encoder().encode([snapshot])
-    joined = encoder().encode([snapshot, Snapshot(time=at(1), values={})])
-    assert repr([line["values"] for line in lines(live)]) == repr(
-        [line["values"] for line in lines(joined)]
+    live = made().encode([snapshot])
+    joined = made().encode([snapshot, Snapshot(time=at(1), values={})])
+    # Signs of zeros, too, are the same.
+    assert repr([float(one) for line in lines(live) for one in line["values"]]) == repr(
+        [float(one) for line in lines(joined) for one in line["values"]]
     )
 
 

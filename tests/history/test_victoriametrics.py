@@ -2,10 +2,12 @@
 
 import asyncio
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 import logging
+import socket
 import ssl
 import traceback
 from types import SimpleNamespace
@@ -35,9 +37,28 @@ from custom_components.heat_pump_hub.history.victoriametrics import (
     parse_tenant,
     parse_url,
 )
+from custom_components.heat_pump_hub.history.wire import Wire
 from tests.servers import Server, VictoriaMetrics as RealServer, VictoriaMetricsFactory, free_port
 
 from .conftest import PASSWORD, USER, Stub
+
+
+@pytest.fixture(params=[False, True], ids=["session", "kept"], autouse=True)
+def _way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Ask everything both ways: nobody may notice a difference."""
+    made: list[VictoriaMetrics] = []
+    initialize = VictoriaMetrics.__init__
+
+    def keep(client: VictoriaMetrics, *args: Any, **options: Any) -> None:
+        initialize(client, *args, **options, kept=request.param)
+        made.append(client)
+
+    with patch.object(VictoriaMetrics, "__init__", keep):
+        yield
+    for client in made:
+        with suppress(AttributeError):
+            # Of those that refused their address.
+            client.close()
 
 
 def status(code: int, text: str = "", **headers: str) -> Callable[..., web.StreamResponse]:
@@ -167,6 +188,7 @@ async def test_name_that_does_not_resolve(session: aiohttp.ClientSession) -> Non
     key = SimpleNamespace(host="nas", port=8428, is_ssl=False, ssl=True)
     error = aiohttp.ClientConnectorDNSError(cast("Any", key), OSError(-2, "unknown"))
     with (
+        patch.object(Wire, "_connect", side_effect=socket.gaierror(-2, "unknown")),
         patch.object(session, "_request", side_effect=error),
         pytest.raises(UnknownNameError),
     ):

@@ -99,14 +99,20 @@ def milliseconds(time: datetime) -> int:
 class _Line:
     """What is kept of a series between polls."""
 
-    __slots__ = ("_form", "_series", "head", "text", "value")
+    __slots__ = ("_series", "form", "head", "least", "text", "value", "whole")
 
     def __init__(self, series: Series, head: str) -> None:
         self._series = series
         self.head = head
         """The line up to the values."""
-        plain = series.factor == 1 and series.decimals >= 0
-        self._form = f"{head.replace('%', '%%')}%.{series.decimals}f" if plain else None
+        plain = series.factor == 1
+        self.whole = plain
+        """Whether whole numbers are stored as they are."""
+        rounds = plain and series.decimals >= 0
+        self.form = f"{head.replace('%', '%%')}%.{series.decimals}f" if rounds else ""
+        """Makes the line up to the end of a finite number, which it rounds as round() does."""
+        self.least = 0.0 if rounds else inf
+        """Numbers above this need no more than that."""
         self.value: Value | None = None
         self.text: str | None = None
         """The line up to the end of the last value; ``None``: it has no number."""
@@ -117,11 +123,6 @@ class _Line:
 
     def take(self, value: Value) -> None:
         """Make the text of a value."""
-        self.value = value
-        if type(value) is float and self._form is not None and 0 < abs(value + 0.5) - 0.5 < inf:
-            # Rounds as round() does, in one step. What may round to -0.0 is left out.
-            self.text = self._form % value
-            return
         number = self._series.number(value)
         self.text = None if number is None else f"{self.head}{number}"
 
@@ -221,15 +222,27 @@ class Encoder:
         end = f'],"timestamps":[{time}]}}\n'
         known = self._known
         unknown_codes = snapshot.unknown_codes
+        values: Mapping[str, Value] = snapshot.values
+        if keys is not None or unknown_codes:
+            values = {
+                key: value
+                for key, value in values.items()
+                if key not in unknown_codes and (keys is None or key in keys)
+            }
         heads: list[str] = []
         texts: list[str] = []
-        for key, value in snapshot.values.items():
-            if (keys is not None and key not in keys) or key in unknown_codes:
-                continue
+        for key, value in values.items():
             line = known.get(key) or self._learn(key)
             # 1, 1.0 and True are equal, and not stored alike.
             if value != line.value or type(value) is not type(line.value):
-                line.take(value)
+                line.value = value
+                # The two usual kinds, without a call: what may round to -0.0 is not among them.
+                if type(value) is float and line.least < value < inf:
+                    line.text = line.form % value
+                elif type(value) is int and line.whole:
+                    line.text = f"{line.head}{value}"
+                else:
+                    line.take(value)
             if line.text is not None:
                 heads.append(line.head)
                 texts.append(line.text)

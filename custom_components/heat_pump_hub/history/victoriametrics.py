@@ -7,13 +7,16 @@ are in no message, no representation and no log.
 """
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 import json
 import re
+import socket
 import ssl
+import time
 from typing import Any, Final, override
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -21,11 +24,15 @@ import aiohttp
 from yarl import URL
 
 from .codec import Coding
+from .wire import UnusualAnswerError, Wire
 
 _ANSWER_LIMIT: Final = 200
 """Characters of an answer that go into a message."""
 _FLAGS_LIMIT: Final = 256 * 1024
 """Bytes of ``/flags`` that are read; VictoriaMetrics answers about 15 kB."""
+_LONG_WAY: Final = 3600.0
+"""Seconds a server is asked by the session alone that answers it only."""
+_INSTANT: Final = "?nocache=1&latency_offset=1ms&query="
 _DURATION_UNITS: Final = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
@@ -176,8 +183,12 @@ class VictoriaMetrics:
         tenant: str | None = None,
         verify_ssl: bool | ssl.SSLContext = True,
         timeout: float = 30.0,
+        kept: bool = False,
     ) -> None:
         """Prepare a server; no I/O yet. ``timeout``, in seconds, bounds a whole request.
+
+        ``kept`` keeps a connection for writing and counting, until :meth:`close`; an encrypted
+        one needs a context.
 
         Credentials in the address count where none are given; a password without a user is
         a bearer token. ``verify_ssl`` may be a context made elsewhere: making one reads files.
@@ -210,7 +221,19 @@ class VictoriaMetrics:
             coding: {**self._headers, "Content-Encoding": coding.value} for coding in Coding
         }
         self._ssl = verify_ssl
+        self._seconds = timeout
         self._timeout = aiohttp.ClientTimeout(total=timeout)
+        context = verify_ssl if isinstance(verify_ssl, ssl.SSLContext) else None
+        encrypts = self._import.scheme == "https"
+        self._wire: Wire | None = None
+        self._long_way_until = 0.0
+        """By the monotonic clock."""
+        self._fails = False
+        if kept and (context is not None or not encrypts):
+            self._wire = Wire(self._import, self._headers, context if encrypts else None)
+        self._import_line = f"POST {self._import.raw_path}"
+        self._query_path = URL(self._query, encoded=True).raw_path
+        self._count_questions: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -221,13 +244,23 @@ class VictoriaMetrics:
     def __repr__(self) -> str:
         return f"<VictoriaMetrics {self._url}>"
 
+    def close(self) -> None:
+        """Close the connection that is kept; the session stays open."""
+        if self._wire is not None:
+            self._wire.close()
+
     async def write(self, body: bytes, coding: Coding | None = None) -> None:
         """Import JSON lines. An empty body stores nothing and tells whether writing is allowed.
 
         A return means that the server took the body, not that it is on its disk. Raises
         :class:`HistoryError`.
         """
-        status, _ = await self._fetch("POST", self._import, coding=coding, data=body)
+        status, _ = await self._briefly(
+            self._import_line,
+            partial(self._fetch, "POST", self._import, coding=coding, data=body),
+            "" if coding is None else f"Content-Encoding: {coding}\r\n",
+            body,
+        )
         if status != 204:
             # Whoever answers 200 to this, such as a log-in page, has stored nothing.
             raise NotVictoriaMetricsError(
@@ -269,10 +302,13 @@ class VictoriaMetrics:
 
         Raises :class:`HistoryError`.
         """
-        asked = f"{self._query}?nocache=1&latency_offset=1ms&query={quote(expression, safe='')}"
+        asked = f"{self._query}{_INSTANT}{quote(expression, safe='')}"
         if at is not None:
             asked += f"&time={at:.3f}"
         _, body = await self._fetch("GET", URL(asked, encoded=True))
+        return self._result(body)
+
+    def _result(self, body: bytes) -> list[dict[str, Any]]:
         try:
             result = json.loads(body)["data"]["result"]
         except (ValueError, KeyError, TypeError) as err:
@@ -288,11 +324,17 @@ class VictoriaMetrics:
         count. Statistics, and what comes from other logs (``source``), do not. Raises
         :class:`HistoryError`.
         """
-        label = json.dumps(heatpump_id, ensure_ascii=False)
-        selector = f'{{heatpump_id={label},stat="",source=""}}[{last - first + 1}ms]'
-        found = await self.query(
-            f'count_values("samples", count_over_time({selector}))', at=last / 1000
+        if (asked := self._count_questions.get(heatpump_id)) is None:
+            label = json.dumps(heatpump_id, ensure_ascii=False)
+            selector = f'{{heatpump_id={label},stat="",source=""}}'
+            expression = f'count_values("samples", count_over_time({selector}['
+            asked = self._count_questions[heatpump_id] = _INSTANT + quote(expression, safe="")
+        asked = f"{asked}{last - first + 1}ms%5D%29%29&time={last / 1000:.3f}"
+        _, body = await self._briefly(
+            f"GET {self._query_path}{asked}",
+            lambda: self._fetch("GET", URL(self._query + asked, encoded=True)),
         )
+        found = self._result(body)
         try:
             return {int(one["metric"]["samples"]): int(one["value"][1]) for one in found}
         except (ValueError, KeyError, TypeError) as err:
@@ -344,6 +386,38 @@ class VictoriaMetrics:
         text = body.decode(errors="replace")
         return dict(re.findall(r'^-([\w.]+)="(.*)"$', text, re.MULTILINE))
 
+    async def _briefly(
+        self,
+        line: str,
+        session_asks: Callable[[], Awaitable[tuple[int, bytes]]],
+        headers: str = "",
+        body: bytes | None = None,
+    ) -> tuple[int, bytes]:
+        """Ask over the kept connection; what that does not tell, the session does."""
+        strange = False
+        wire = None if self._session.closed or self._fails else self._wire
+        if not (wire is None or wire.busy or time.monotonic() < self._long_way_until):
+            try:
+                answer = await wire.ask(line, headers, body, timeout=self._seconds)
+            except TimeoutError:
+                self._fails = True
+                raise UnreachableError(f"{self._url} does not answer in time") from None
+            except OSError as err:
+                # Home Assistant's session resolves names that the system does not know.
+                strange = isinstance(err, socket.gaierror)
+            except UnusualAnswerError:
+                strange = True
+            else:
+                if not 200 <= answer.status < 300:
+                    raise self._error(answer.status, answer.body, answer.field(b"retry-after"))
+                return answer.status, answer.body
+        self._fails = True
+        found = await session_asks()
+        self._fails = False
+        if strange:
+            self._long_way_until = time.monotonic() + _LONG_WAY
+        return found
+
     async def _fetch(
         self,
         method: str,
@@ -368,7 +442,9 @@ class VictoriaMetrics:
                 allow_redirects=False,
             ) as answer:
                 if not 200 <= answer.status < 300:
-                    raise await self._error(answer)
+                    text = await answer.content.read(4 * _ANSWER_LIMIT)
+                    retry_after = answer.headers.get("Retry-After", "")
+                    raise self._error(answer.status, text, retry_after)
                 if limit is not None:
                     return answer.status, await answer.content.read(limit)
                 return answer.status, await answer.read()
@@ -379,20 +455,19 @@ class VictoriaMetrics:
             # The cause is left out: the representation of some shows request headers.
             raise _unreachable(err)(f"{self._url}: {reason}") from None
 
-    async def _error(self, answer: aiohttp.ClientResponse) -> HistoryError:
+    def _error(self, status: int, body: bytes, retry_after: str) -> HistoryError:
         """Return what a status that is not a success means."""
-        body = (await answer.content.read(4 * _ANSWER_LIMIT)).decode(errors="replace")
-        text = self._scrub(" ".join(body.split()))[:_ANSWER_LIMIT]
-        message = f"{self._url} answers {answer.status}: {text}"
-        match answer.status:
+        text = " ".join(body[: 4 * _ANSWER_LIMIT].decode(errors="replace").split())
+        message = f"{self._url} answers {status}: {self._scrub(text)[:_ANSWER_LIMIT]}"
+        match status:
             case 401 | 403:
                 return AuthRejectedError(message)
             case 400 | 413 | 422:
                 return RefusedError(message)
             case 408 | 425 | 429:
-                return OverloadedError(message, _retry_after(answer.headers))
-            case status if status >= 500:
-                return OverloadedError(message, _retry_after(answer.headers))
+                return OverloadedError(message, _seconds(retry_after.strip()))
+            case _ if status >= 500:
+                return OverloadedError(message, _seconds(retry_after.strip()))
         return NotVictoriaMetricsError(message)
 
     def _scrub(self, text: str) -> str:
@@ -422,9 +497,8 @@ def _parse_duration(text: str) -> timedelta | None:
     return float(found[1]) * _DURATION_UNITS[found[2]]
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def _seconds(text: str) -> float | None:
     """Return the seconds of a Retry-After header, a number or a date."""
-    text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text)
     try:
