@@ -113,20 +113,22 @@ async def _theirs(hass: HomeAssistant, live: Shipping, snapshots: Sequence[Snaps
         influx.show(hass, snapshot)
 
     shown = await _cost(show, snapshots)
-    sent = asyncio.Event()
+    sent = asyncio.Queue[int]()
     async with influx.influxdb(hass, live.server) as thread:
         write = thread.influx.write
 
-        def written_points(points: object) -> None:
+        def write_points(points: Sequence[object]) -> None:
             write(points)
-            hass.loop.call_soon_threadsafe(sent.set)
+            hass.loop.call_soon_threadsafe(sent.put_nowait, len(points))
 
-        thread.influx.write = written_points
+        thread.influx.write = write_points
 
         async def show_and_send(snapshot: Snapshot) -> None:
             influx.show(hass, snapshot)
-            await sent.wait()
-            sent.clear()
+            waiting = len(snapshot.values)
+            while waiting > 0:
+                # It writes a hundred at a time.
+                waiting -= await sent.get()
 
         return await _cost(show_and_send, snapshots) - shown
 
