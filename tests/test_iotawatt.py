@@ -17,7 +17,7 @@ from homeassistant.helpers import issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.heat_pump_hub import archive, iotawatt as module
+from custom_components.heat_pump_hub import archive, iotawatt as module, iotawatt_reader as reader
 from custom_components.heat_pump_hub.const import DOMAIN
 from custom_components.heat_pump_hub.diagnostics import async_get_config_entry_diagnostics
 from custom_components.heat_pump_hub.flow import iotawatt as flow_module
@@ -57,7 +57,7 @@ def quick() -> Generator[None]:
         patch.object(module, "EVERY", 0.1),
         patch.object(module, "FIRST_DELAY", 0.05),
         patch.object(module, "LONGEST_DELAY", 0.1),
-        patch.object(module, "REST", (0.0, 0.0)),
+        patch.object(reader, "REST", (0.0, 0.0)),
         patch.object(module, "Bulk", partial(Bulk, sleep=sleep)),
         patch.object(archive, "Shipper", partial(Shipper, hold=0.2)),
         patch("custom_components.heat_pump_hub.history.shipper.LOOK_EVERY", 0.1),
@@ -405,7 +405,7 @@ async def test_a_mistake_of_ours_ends_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     unit = units(begin=NOW - HOUR)
-    with patch.object(module, "columns_of", side_effect=ZeroDivisionError):
+    with patch.object(reader, "columns_of", side_effect=ZeroDivisionError):
         entry = await heat_pump(hass, server, subentry(unit))
         await until(lambda: syncs(entry)[0].progress.state is State.FAILED)
         asked = len(unit.asked)
@@ -572,6 +572,7 @@ async def test_diagnostics_say_how_far_it_is_and_not_where(
             "log_last": NOW,
             "last": NOW,
             "lag": 0,
+            "ahead": 0,
             "sent": 3 * 3 * DAY // MINUTE,
             "skipped": 0,
             "resent": 0,
@@ -673,7 +674,6 @@ async def test_without_a_history_server_there_is_nowhere_to_go(
     [
         (UnitFault.BUSY, "iotawatt_busy"),
         (UnitFault.GARBAGE, "iotawatt_other"),
-        (UnitFault.PASSWORD, "iotawatt_password"),
         (UnitFault.SLOW, "iotawatt_unreachable"),
     ],
 )
@@ -715,3 +715,88 @@ async def test_what_is_no_unit_is_told(
         with patch.object(flow_module.Iotawatt, "series", side_effect=RuntimeError):
             result = await put(hass, result, host=f"127.0.0.1:{unit.port}")
     assert result["errors"] == {"base": "unknown"}
+
+
+SECRET = "never to be seen"
+
+
+async def test_an_owner_logs_in_to_a_unit_with_a_password(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    unit = units(begin=NOW - HOUR, passwords={"admin": "other", "user": SECRET})
+    host = f"127.0.0.1:{unit.port}"
+    entry = await heat_pump(hass, server)
+    result = await start(hass, entry)
+    assert _collapsed(result)
+    result = await put(hass, result, host=host)
+    assert result["errors"] == {"base": "iotawatt_password"}
+    assert not _collapsed(result)
+    result = await put(hass, result, host=host, credentials={"password": SECRET})
+    assert result["errors"] == {"base": "iotawatt_no_user"}
+    for wrong in ({"username": "user"}, {"username": "admin", "password": SECRET}):
+        result = await put(hass, result, host=host, credentials=wrong)
+        assert result["errors"] == {"base": "iotawatt_wrong_password"}
+    login = {"username": "user", "password": SECRET}
+    result = await put(hass, result, host=host, credentials=login)
+    result = await put(hass, result, series=["Mains_1"])
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    (chosen,) = entry.subentries.values()
+    assert {key: chosen.data[key] for key in login} == login
+    await until(lambda: syncs(entry))
+    await in_step(entry)
+    assert await stored(server, host) == held(unit, ["Mains_1"])
+    found = await async_get_config_entry_diagnostics(hass, entry)
+    assert SECRET not in str(found)
+    assert SECRET not in caplog.text
+    assert not any(SECRET in one for one in unit.logins.seen)
+
+
+async def test_a_password_that_becomes_wrong_is_told_and_changed(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    unit = units(begin=NOW - HOUR)
+    entry = await heat_pump(hass, server, subentry(unit, series={"Mains_1": "W"}))
+    await in_step(entry)
+    unit.passwords = {"admin": SECRET}
+    subentry_id = syncs(entry)[0].subentry.subentry_id
+    issue_id = f"iotawatt_password_{subentry_id}"
+    issues = ir.async_get(hass)
+    await until(lambda: issues.async_get_issue(DOMAIN, issue_id))
+    assert caplog.text.count("no history from IoTaWatt iwatt5") == 1
+
+    result = await entry.start_subentry_reconfigure_flow(hass, subentry_id)
+    host = f"127.0.0.1:{unit.port}"
+    login = {"username": "admin", "password": SECRET}
+    result = await put(hass, result, host=host, credentials=login)
+    result = await put(hass, result, series=["Mains_1"])
+    assert result["reason"] == "reconfigure_successful"
+    await in_step(entry)
+    assert issues.async_get_issue(DOMAIN, issue_id) is None
+
+    # The same user keeps the password that is stored; without a user there is no login.
+    result = await entry.start_subentry_reconfigure_flow(hass, subentry_id)
+    assert not _collapsed(result)
+    suggested = result["data_schema"].schema["credentials"].schema.schema
+    assert [one.description for one in suggested] == [{"suggested_value": "admin"}, None]
+    result = await put(hass, result, host=host, credentials={"username": "admin"})
+    result = await put(hass, result, series=["Mains_1"])
+    (chosen,) = entry.subentries.values()
+    assert chosen.data["password"] == SECRET
+    assert chosen.data["device"] == "iwatt5"
+    unit.passwords = {}
+    result = await entry.start_subentry_reconfigure_flow(hass, subentry_id)
+    result = await put(hass, result, host=host, credentials={})
+    result = await put(hass, result, series=["Mains_1"])
+    assert not {"username", "password"} & chosen.data.keys()
+
+
+def _collapsed(result: Any) -> bool:
+    return bool(result["data_schema"].schema["credentials"].options["collapsed"])

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from homeassistant.components.diagnostics import async_redact_data
-from homeassistant.const import CONF_HOST
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 
 from .const import (
@@ -23,6 +23,8 @@ TO_REDACT: Final = {
     CONF_HISTORY_URL,
     CONF_HISTORY_USERNAME,
     CONF_HOST,
+    CONF_PASSWORD,
+    CONF_USERNAME,
     # May be a serial number, as may the unique id and the title.
     CONF_IDENTITY,
     "serial",

@@ -11,32 +11,31 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from functools import partial
 import time
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.const import CONF_HOST
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_USERNAME
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from .archive import Archive
 from .const import CONF_DEVICE, CONF_SERIES, DOMAIN, LOGGER
-from .history.ask import HOUR, Labels, Span, hour_of, hourly, labels_of, last_stored, selector
+from .history.ask import labels_of
 from .history.bulk import Batch, Bulk, NotKeptError
 from .history.companion_rules import Rules
-from .history.iotawatt import MINUTE, MOST_COLUMNS, Iotawatt, IotawattError, Page, Series
-from .history.iotawatt_log import CHUNK, Chunk, columns_of, remember, runs_of, short_hours
+from .history.iotawatt import Iotawatt
+from .history.iotawatt_answers import MINUTE, IotawattError, LogSpan, PasswordError, Series
+from .history.iotawatt_log import Chunk
 from .history.shipper import HOLD
 from .history.victoriametrics import HistoryError
+from .iotawatt_reader import LogReader
 
 METRIC: Final = "heatpump_companion"
 SOURCE: Final = "iotawatt"
 EVERY: Final = 300.0
 """Seconds between two looks at a unit."""
-COUNTED: Final = 28 * 24 * 3600
-"""Seconds whose hours are counted by one question."""
 LOOK_BACK_EVERY: Final = 24 * 3600.0
 """Seconds between two searches for what the server lost."""
 FIRST_DELAY: Final = 30.0
@@ -44,17 +43,17 @@ LONGEST_DELAY: Final = 600.0
 """A unit or a server that fails is asked again after pauses from one to the other, s."""
 LONG: Final = 24 * 3600.0
 """Seconds without a unit after which its owner is told."""
-REST: Final = (0.2, 5.0)
-"""A unit rests after each page as long as it needed for it, within these, s."""
+REFUSED: Final = 2
+"""Times in a row that a unit refuses its password, after which its owner is told."""
 WATCH: Final = 5.0
 """Seconds between two looks at a server that is not ready."""
-RECENT_DAYS: Final = 30
 RETENTION_MARGIN: Final = timedelta(hours=1)
 DEFAULT_RETENTION: Final = 31 * 24 * 3600 - 3600
 """What VictoriaMetrics keeps if it is not told otherwise, and does not tell, s."""
 
 ISSUE_UNREACHABLE: Final = "iotawatt_unreachable"
 ISSUE_SERIES_GONE: Final = "iotawatt_series_gone"
+ISSUE_PASSWORD: Final = "iotawatt_password"  # noqa: S105 - the name of a repair
 
 
 class State(StrEnum):
@@ -79,6 +78,8 @@ class Progress:
     log_first: int | None = None
     log_last: int | None = None
     """What the unit has, s since 1970."""
+    ahead: int = 0
+    """What it has of the future: its clock is wrong by so much, s."""
     last: int | None = None
     """Up to here the server has all series, s since 1970."""
     sent: int = 0
@@ -119,7 +120,11 @@ class UnitSync:
         self.data = subentry.data
         self.progress = Progress()
         self._unit = Iotawatt(
-            async_get_clientsession(hass), subentry.data[CONF_HOST], hass.async_add_executor_job
+            async_get_clientsession(hass),
+            subentry.data[CONF_HOST],
+            hass.async_add_executor_job,
+            username=subentry.data.get(CONF_USERNAME),
+            password=subentry.data.get(CONF_PASSWORD),
         )
         self._bulk = Bulk(archive.shipper, hass.async_add_executor_job, hold=HOLD)
         chosen = [Series(name, unit) for name, unit in subentry.data[CONF_SERIES].items()]
@@ -137,15 +142,13 @@ class UnitSync:
             )
             for one in chosen
         }
-        self._next: dict[Series, int] = {}
-        """The first minute that is not known to be on the server, s since 1970."""
-        self._most: dict[Labels, dict[int, int]] = {}
-        """Minutes the unit has in hours (ms) that are not whole."""
+        self._reader = LogReader(hass, archive, self._bulk, self._unit, self._labels)
         self._looked_back: float | None = None
         self._floor = 0
         """The server was seen not to keep what is older, s since 1970."""
         self._told = False
         self._down_since: float | None = None
+        self._refused = 0
 
     async def async_run(self) -> None:
         """Keep in step until cancelled."""
@@ -161,7 +164,7 @@ class UnitSync:
             except HistoryError as err:
                 self._failed(State.NO_SERVER, err)
                 # It may have less than before.
-                self._next.clear()
+                self._reader.next.clear()
                 if isinstance(err, NotKeptError):
                     self._floor = int(time.time()) - DEFAULT_RETENTION
             except Exception as err:  # noqa: BLE001 - it must not end for good
@@ -179,7 +182,7 @@ class UnitSync:
     @callback
     def async_forget(self) -> None:
         """Take back what the owner was told."""
-        for issue in (ISSUE_UNREACHABLE, ISSUE_SERIES_GONE):
+        for issue in (ISSUE_UNREACHABLE, ISSUE_SERIES_GONE, ISSUE_PASSWORD):
             self._tell(issue, None)
 
     def report(self) -> dict[str, Any]:
@@ -193,6 +196,7 @@ class UnitSync:
             "log_last": one.log_last,
             "last": one.last,
             "lag": one.lag,
+            "ahead": one.ahead,
             "sent": one.sent,
             "skipped": one.skipped,
             "resent": one.resent,
@@ -216,23 +220,22 @@ class UnitSync:
             return
         log = await self._unit.log(series)
         progress = self.progress
-        progress.log_first, progress.log_last = log.first, log.last
-        first = max(log.first, self._earliest())
         # A unit whose clock is ahead would fill the future.
-        last = min(log.last, int(time.time()) // MINUTE * MINUTE)
-        if last <= first:
+        ends = min(log.last, int(time.time()) // MINUTE * MINUTE)
+        progress.log_first, progress.log_last = log.first, ends
+        progress.ahead = log.last - ends
+        log = LogSpan(max(log.first, self._earliest()), ends)
+        if log.last <= log.first:
             return
-        for one in series:
-            if one not in self._next:
-                stored = await self._last_stored(one, last - first)
-                self._next[one] = first if stored is None else stored + MINUTE
-        if any(self._next[one] < last - 2 * EVERY for one in series):
+        reader = self._reader
+        await reader.find(series, log)
+        if any(reader.next[one] < log.last - 2 * EVERY for one in series):
             progress.state = State.BACKFILL
-        await self._async_send(self._newer(series, first, last), series)
-        progress.last = min(self._next[one] for one in series)
+        await self._async_send(reader.newer(series, log), series)
+        progress.last = min(reader.next[one] for one in series)
         now = self._hass.loop.time()
         if self._looked_back is None or now - self._looked_back >= LOOK_BACK_EVERY:
-            await self._async_send(self._lost(series, first, last), ())
+            await self._async_send(reader.lost(series, log), ())
             self._looked_back = now
 
     async def _async_send(self, chunks: AsyncIterator[Chunk], following: Sequence[Series]) -> None:
@@ -255,68 +258,12 @@ class UnitSync:
             if following:
                 progress.skipped += done.skipped
                 for one in done.tag.series:
-                    self._next[one] = done.tag.end
-                progress.last = min(self._next[one] for one in following)
+                    self._reader.next[one] = done.tag.end
+                progress.last = min(self._reader.next[one] for one in following)
             else:
                 progress.filled += done.sent
         if trouble is not None:
             raise trouble
-
-    async def _newer(self, series: Sequence[Series], first: int, last: int) -> AsyncIterator[Chunk]:
-        """Yield what the server does not have yet; series that are behind come first."""
-        at = {one: max(self._next[one], first) for one in series}
-        while behind := [one for one in series if at[one] < last]:
-            begin = min(at[one] for one in behind)
-            some = [one for one in behind if at[one] == begin][:MOST_COLUMNS]
-            # Where another series waits, both go on together.
-            end = min(last, begin + CHUNK, *(other for other in at.values() if other > begin))
-            yield await self._read(some, begin, end)
-            at |= dict.fromkeys(some, end)
-
-    async def _lost(self, series: Sequence[Series], first: int, last: int) -> AsyncIterator[Chunk]:
-        """Yield the hours of which the server has less than the unit."""
-        turn = self._archive.shipper.turn
-        run = self._hass.async_add_executor_job
-        by_labels = {self._labels[one]: one for one in series}
-        # The server counts what is behind the hour, up to the next one.
-        start = hour_of(first * 1000) // 1000
-        for begin in range(start, last - MINUTE, COUNTED):
-            span = Span(
-                max(first, begin + MINUTE) * 1000, min(last - MINUTE, begin + COUNTED) * 1000
-            )
-            counts = await self._bulk.ask(partial(hourly, turn, run, by_labels, span))
-            short = await run(short_hours, counts, [*by_labels], span, self._most)
-            for hours, labels in runs_of(short):
-                some = [by_labels[one] for one in labels]
-                low = max(hours[0] // 1000 + MINUTE, first)
-                high = min(hours[-1] // 1000 + 3600 + MINUTE, last)
-                for place in range(0, len(some), MOST_COLUMNS):
-                    chunk = await self._read(some[place : place + MOST_COLUMNS], low, high)
-                    over = [hour for hour in hours if hour + HOUR < last * 1000]
-                    await run(remember, chunk, over, self._most)
-                    yield chunk
-
-    async def _read(self, series: Sequence[Series], begin: int, end: int) -> Chunk:
-        """Return what the unit has from ``begin`` up to ``end``, page by page."""
-        pages: list[Page] = []
-        at = begin
-        while at < end:
-            page = await self._unit.page(series, at, end)
-            pages.append(page)
-            at = page.end
-            await asyncio.sleep(min(max(self._unit.took, REST[0]), REST[1]))
-        labels = [(self._labels[one], one.decimals) for one in series]
-        columns = await self._hass.async_add_executor_job(columns_of, pages, labels)
-        return Chunk(tuple(series), end, columns)
-
-    async def _last_stored(self, one: Series, length: int) -> int | None:
-        """Return the last minute of a series on the server, s since 1970."""
-        match = selector([self._labels[one]])
-        for days in (RECENT_DAYS, length // 86_400 + 1):
-            asked = partial(last_stored, self._archive.shipper.turn, match, days)
-            if (found := await self._bulk.ask(asked)) is not None:
-                return found // (MINUTE * 1000) * MINUTE
-        return None
 
     def _earliest(self) -> int:
         """Return since when the server keeps what it gets, s since 1970."""
@@ -337,11 +284,16 @@ class UnitSync:
         if state is not State.NO_UNIT:
             # What is wrong with the server is told by its shipper.
             return
+        refused = isinstance(err, PasswordError)
+        # Of what a unit refuses once, another who asks it may be the reason.
+        self._refused = self._refused + 1 if refused else 0
+        if self._refused == REFUSED:
+            self._tell(ISSUE_PASSWORD, self.subentry.data[CONF_HOST])
         now = self._hass.loop.time()
         if self._down_since is None:
             self._down_since = now
             LOGGER.warning("%s: no history from %s: %s", self._entry.title, self._name, err)
-        elif now - self._down_since >= LONG and not self._told:
+        elif now - self._down_since >= LONG and not self._told and not refused:
             self._told = True
             self._tell(ISSUE_UNREACHABLE, self.subentry.data[CONF_HOST])
 
@@ -352,7 +304,9 @@ class UnitSync:
         LOGGER.info("%s: history from %s goes on", self._entry.title, self._name)
         self._down_since = None
         self._told = False
+        self._refused = 0
         self._tell(ISSUE_UNREACHABLE, None)
+        self._tell(ISSUE_PASSWORD, None)
 
     @property
     def _name(self) -> str:

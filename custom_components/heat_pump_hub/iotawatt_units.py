@@ -11,7 +11,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from .archive import Archive
 from .const import CONF_COMPANION_RULES, DOMAIN, LOGGER, SUBENTRY_IOTAWATT
 from .history.companion_rules import DEFAULT_RULES, Rules, RulesError, rules_of
-from .history.iotawatt import InvalidHostError
+from .history.iotawatt_answers import InvalidHostError
 from .iotawatt import UnitSync
 
 

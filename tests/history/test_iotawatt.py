@@ -13,11 +13,10 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.heat_pump_hub.history import iotawatt as module
-from custom_components.heat_pump_hub.history.iotawatt import (
+from custom_components.heat_pump_hub.history.iotawatt import PAGE_ROWS, Iotawatt, parse_host
+from custom_components.heat_pump_hub.history.iotawatt_answers import (
     MINUTE,
-    PAGE_ROWS,
     InvalidHostError,
-    Iotawatt,
     IotawattError,
     LogSpan,
     Page,
@@ -32,7 +31,6 @@ from custom_components.heat_pump_hub.history.iotawatt import (
     decode_log,
     decode_page,
     decode_series,
-    parse_host,
 )
 from custom_components.heat_pump_hub.simulator.iotawatt import IotawattUnit, UnitFault
 
@@ -335,3 +333,40 @@ def test_a_page_is_whole_or_none(data: object, labels: object, limit: int | None
     except WrongAnswerError:
         return
     assert page.end - page.first == len(page.columns[0]) * MINUTE > 0
+
+
+SECRETS = {"admin": "over the top", "user": 'käse:\\"x'}
+
+
+@pytest.mark.parametrize("user", ["admin", "user"])
+async def test_a_unit_with_passwords_is_read_by_both_its_users(
+    unit: IotawattUnit, user: str
+) -> None:
+    unit.passwords = dict(SECRETS)
+    async with aiohttp.ClientSession() as session:
+        client = Iotawatt(
+            session, f"127.0.0.1:{unit.port}", run, username=user, password=SECRETS[user]
+        )
+        assert len(await client.series()) == len(unit.series)
+        page = await client.page([HEAT_PUMP], BEGIN, BEGIN + HOUR)
+        assert page.end == BEGIN + HOUR
+        # It is challenged once, and then believed.
+        assert unit.logins.refused == 1
+        # Another who asks from here takes the challenge away, and so does time.
+        unit.logins.counters.clear()
+        assert (await client.page([HEAT_PUMP], BEGIN, BEGIN + HOUR)).columns == page.columns
+        assert unit.logins.refused == 2
+    assert SECRETS[user] not in repr(client)
+    assert not any(SECRETS[user] in one for one in (*unit.logins.seen, *unit.asked))
+
+
+@pytest.mark.parametrize("login", [{}, {"username": "user", "password": "guessed"}])
+async def test_a_password_that_is_wrong_or_none(unit: IotawattUnit, login: dict[str, str]) -> None:
+    unit.passwords = dict(SECRETS)
+    async with aiohttp.ClientSession() as session:
+        client = Iotawatt(session, f"127.0.0.1:{unit.port}", run, **login)
+        with pytest.raises(PasswordError) as raised:
+            await client.series()
+    assert "guessed" not in repr(raised.value)
+    # A wrong one is tried once, and not again and again.
+    assert len(unit.asked) <= 2

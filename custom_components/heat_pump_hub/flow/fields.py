@@ -198,7 +198,7 @@ def choice(options: tuple[str, ...], translation_key: str, *, multiple: bool) ->
 
 TEXT: Final = TextSelector()
 _USERNAME: Final = TextSelector(TextSelectorConfig(autocomplete="off"))
-_PASSWORD: Final = TextSelector(
+PASSWORD: Final = TextSelector(
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
 )
 HISTORY_NAMES: Final = choice(
@@ -207,7 +207,7 @@ HISTORY_NAMES: Final = choice(
 CREDENTIALS: Final = vol.Schema(
     {
         vol.Optional(CONF_HISTORY_USERNAME): _USERNAME,
-        vol.Optional(CONF_HISTORY_PASSWORD): _PASSWORD,
+        vol.Optional(CONF_HISTORY_PASSWORD): PASSWORD,
         vol.Optional(CONF_HISTORY_TENANT): TEXT,
         vol.Required(CONF_HISTORY_VERIFY_SSL, default=True): BooleanSelector(),
     }
@@ -215,7 +215,7 @@ CREDENTIALS: Final = vol.Schema(
 REAUTH: Final = vol.Schema(
     {
         vol.Required(CONF_HISTORY_USERNAME): _USERNAME,
-        vol.Required(CONF_HISTORY_PASSWORD): _PASSWORD,
+        vol.Required(CONF_HISTORY_PASSWORD): PASSWORD,
     }
 )
 DEMO: Final = vol.Schema(

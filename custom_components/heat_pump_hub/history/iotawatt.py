@@ -1,4 +1,4 @@
-"""An IoTaWatt energy monitor: what it measures, and the minutes of its log.
+"""An IoTaWatt energy monitor, asked over HTTP.
 
 Source: IoTaWatt's Query API (docs.iotawatt.com, query) and its firmware. A unit does not
 measure while it answers, so a request asks for one page, and there is one at a time.
@@ -6,112 +6,43 @@ measure while it answers, so a request asks for one page, and there is one at a 
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-import json
-import math
 import re
 import time
-from typing import Any, Final, override
+from typing import Final, override
 from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
 
+from .iotawatt_answers import (
+    EARLIEST,
+    MINUTE,
+    InvalidHostError,
+    LogSpan,
+    Page,
+    Series,
+    UnitNameError,
+    UnitUnreachableError,
+    WrongAnswerError,
+    check_status,
+    decode_first,
+    decode_log,
+    decode_page,
+    decode_series,
+)
 from .thread import RunInThread
 
-MINUTE: Final = 60
 PAGE_ROWS: Final = 1_000
 """Rows a unit answers at most unless it is asked for more (``limit``)."""
 MOST_COLUMNS: Final = 10
 """Series of one request: the address is held in the little memory of the unit."""
 ANSWER_LIMIT: Final = 1024 * 1024
 """Bytes of an answer; a page of ten series has about 100 kB."""
-EARLIEST: Final = 1_420_070_400
-"""2015-01-01, s since 1970: there was no unit before. A unit without a clock says less."""
-LONGEST_NAME: Final = 64
-
-_UNITS: Final[Mapping[str, str]] = {"watts": "W", "volts": "V", "amps": "A"}
-_DECIMALS: Final[Mapping[str, int]] = {"W": 1, "V": 1}
-_OTHER_DECIMALS: Final = 3
 _METHODS: Final[Mapping[str, str]] = {"W": "watts.", "V": "volts."}
-_NOT_IN_A_NAME: Final = frozenset(",.[]\"'\\\ufffd")
-"""The firmware takes a question apart at some of these, and an answer at others."""
-_NOT_A_NUMBER: Final = re.compile(rb"(?<=[\[,])\s*[+-]?(?:nan|inf)\w*(?=[\],])", re.IGNORECASE)
-"""What the firmware prints for a number it cannot make; no JSON."""
-_INVALID_SERIES: Final = re.compile(r"invalid series: *([^\"}]*)", re.IGNORECASE)
-
-
-class IotawattError(Exception):
-    """Base of every error of a unit."""
-
-
-class InvalidHostError(IotawattError):
-    """Not a host name or an address, with or without a port."""
-
-
-class UnitUnreachableError(IotawattError):
-    """The unit cannot be talked to, or stays silent."""
-
-
-class UnitNameError(UnitUnreachableError):
-    """The name of the unit does not resolve."""
-
-
-class UnitBusyError(IotawattError):
-    """The unit cannot answer now (429, 5xx)."""
-
-
-class PasswordError(IotawattError):
-    """The unit asks for a password (401, 403)."""
-
-
-class UnknownSeriesError(IotawattError):
-    """The unit does not know a series, or no longer."""
-
-    def __init__(self, name: str) -> None:
-        """Keep the name, as the unit repeats it."""
-        super().__init__(f"The unit knows no series {name}")
-        self.name = name
-
-
-class WrongAnswerError(IotawattError):
-    """What answers is no IoTaWatt, or an answer was damaged."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Series:
-    """An input or an output of a unit."""
-
-    name: str
-    unit: str
-    """``W``, ``V``, ``A``; others as the unit writes them, such as ``Hz`` or ``PF``."""
-
-    @property
-    def decimals(self) -> int:
-        """Digits behind the point that are asked for, and stored."""
-        return _DECIMALS.get(self.unit, _OTHER_DECIMALS)
-
-
-@dataclass(frozen=True, slots=True)
-class LogSpan:
-    """What a log holds: from ``first``, up to ``last`` but without it, s since 1970."""
-
-    first: int
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Minutes in a row; ``end`` is where the next page begins, s since 1970."""
-
-    first: int
-    end: int
-    columns: Sequence[Sequence[float | None]]
-    """Means of each series, one a minute; ``None``: the log has nothing of that minute."""
 
 
 class Iotawatt:
-    """One unit, without a password."""
+    """One unit."""
 
     def __init__(
         self,
@@ -119,17 +50,24 @@ class Iotawatt:
         host: str,
         run: RunInThread,
         *,
+        username: str | None = None,
+        password: str | None = None,
         timeout: float = 60.0,
     ) -> None:
         """Prepare; no I/O yet. ``run`` runs a job in a thread, ``timeout`` bounds a request, s.
 
-        Raises :class:`InvalidHostError`.
+        A unit with passwords knows the users ``admin`` and ``user``, by HTTP's digest: the
+        password itself is never sent. Raises :class:`InvalidHostError`.
         """
         self._session = session
         self._base = URL(f"http://{parse_host(host)}")
         self._run = run
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._one = asyncio.Lock()
+        # It keeps the unit's challenge: most requests are answered at once.
+        self._middlewares = (
+            (aiohttp.DigestAuthMiddleware(username, password or ""),) if username else None
+        )
         self.took = 0.0
         """How long the last answer took, s."""
 
@@ -202,13 +140,14 @@ class Iotawatt:
                 self._base.with_path(path).with_query(parameters),
                 timeout=self._timeout,
                 allow_redirects=False,
+                middlewares=self._middlewares,
             ) as answer:
                 body = bytearray()
                 async for chunk in answer.content.iter_chunked(64 * 1024):
                     body += chunk
                     if len(body) > ANSWER_LIMIT:
                         raise WrongAnswerError("The answer is too long")
-                _check(answer.status, bytes(body[:1_000]))
+                check_status(answer.status, bytes(body[:1_000]))
                 return bytes(body)
         except TimeoutError as err:
             raise UnitUnreachableError("The unit does not answer in time") from err
@@ -244,126 +183,3 @@ def parse_host(text: str) -> str:
         raise InvalidHostError("This is no host name")
     host = f"[{host}]" if ":" in host else host
     return host if port is None else f"{host}:{port}"
-
-
-def decode_series(body: bytes) -> list[Series]:
-    """Return the series of an answer, without those that cannot be asked for.
-
-    Raises :class:`WrongAnswerError`.
-    """
-    found: dict[str, Series] = {}
-    try:
-        for one in _decoded(body)["series"]:
-            name, unit = one["name"], one["unit"]
-            if not (isinstance(name, str) and isinstance(unit, str)):
-                raise WrongAnswerError("The list of series is none")
-            if name and len(name) <= LONGEST_NAME and not _NOT_IN_A_NAME & set(name):
-                found.setdefault(name, Series(name, _UNITS.get(unit.lower(), unit)))
-    except (KeyError, TypeError) as err:
-        raise WrongAnswerError("The list of series is none") from err
-    found.pop("time", None)
-    return list(found.values())
-
-
-def decode_log(body: bytes) -> LogSpan | None:
-    """Return the span of a unit's logs; ``None`` if it does not tell.
-
-    The 5-second log and the 1-minute log each have a first and a last key; the unit answers
-    from whichever has the time. Raises :class:`WrongAnswerError`.
-    """
-    logs = _decoded(body).get("datalogs")
-    if isinstance(logs, Mapping):
-        logs = list(logs.values())
-    if not isinstance(logs, list):
-        return None
-    spans = [
-        (one["firstkey"], one["lastkey"])
-        for one in logs
-        if isinstance(one, Mapping)
-        and all(_is_time(one.get(key)) for key in ("firstkey", "lastkey"))
-    ]
-    if not spans:
-        return None
-    first = -(-min(first for first, _ in spans) // MINUTE) * MINUTE
-    last = max(last for _, last in spans) // MINUTE * MINUTE
-    return LogSpan(first, max(first, last))
-
-
-def decode_first(body: bytes) -> int:
-    """Return the time of the first row that has a value, s since 1970.
-
-    Raises :class:`WrongAnswerError`.
-    """
-    rows = _decoded(body).get("data")
-    if not isinstance(rows, list):
-        raise WrongAnswerError("The answer holds no rows")
-    for row in rows:
-        if isinstance(row, list) and len(row) > 1 and _is_time(row[0]) and row[1] is not None:
-            return int(row[0])
-    raise WrongAnswerError("The log is empty")
-
-
-def decode_page(body: bytes, names: Sequence[str], first: int, end: int) -> Page:
-    """Return a page of minutes from ``first`` up to ``end``; for a thread.
-
-    Every minute must be there, in order, up to ``end`` or where the unit says that it stopped.
-    Raises :class:`WrongAnswerError`.
-    """
-    answer = _decoded(body)
-    labels, rows = answer.get("labels"), answer.get("data")
-    if not isinstance(rows, list) or not isinstance(labels, list) or labels[1:] != list(names):
-        raise WrongAnswerError("The answer is to another question")
-    if not rows or len(rows) > (end - first) // MINUTE:
-        raise WrongAnswerError(f"{len(rows)} rows came")
-    columns: list[list[float | None]] = [[] for _ in names]
-    for at, row in enumerate(rows):
-        if not isinstance(row, list) or len(row) != len(names) + 1:
-            raise WrongAnswerError("A row has other columns")
-        if row[0] != first + at * MINUTE:
-            raise WrongAnswerError("A minute is missing, or is there twice")
-        for column, value in zip(columns, row[1:], strict=True):
-            column.append(_number(value))
-    reached = first + len(rows) * MINUTE
-    if reached != end and answer.get("limit") != reached:
-        raise WrongAnswerError("The answer ends early")
-    return Page(first, reached, columns)
-
-
-def _number(value: object) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise WrongAnswerError("A value is no number")
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _is_time(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and EARLIEST <= value < 1 << 32
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        answer = json.loads(_NOT_A_NUMBER.sub(b"null", body).decode(errors="replace"))
-    except (ValueError, RecursionError) as err:
-        raise WrongAnswerError("The answer is no JSON") from err
-    if not isinstance(answer, dict):
-        raise WrongAnswerError("The answer is no object")
-    return answer
-
-
-def _check(status: int, body: bytes) -> None:
-    """Raise what a status that is not a success means."""
-    if status == 200:
-        return
-    text = body.decode(errors="replace")
-    if status == 400 and (found := _INVALID_SERIES.search(text)):
-        raise UnknownSeriesError(found[1].strip()[:LONGEST_NAME])
-    if status in (401, 403):
-        raise PasswordError("The unit asks for a password")
-    if status == 429 or status >= 500:
-        raise UnitBusyError(f"The unit answers {status}")
-    raise WrongAnswerError(f"It answers {status}")

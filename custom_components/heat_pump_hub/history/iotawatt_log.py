@@ -7,7 +7,7 @@ from typing import Final
 
 from .ask import HOUR, Labels, Span, hour_of
 from .bulk import PAUSE, Column
-from .iotawatt import MINUTE, Page, Series
+from .iotawatt_answers import MINUTE, Page, Series
 
 CHUNK: Final = 7 * 24 * 3600
 """Seconds of a log that are read, sent and counted together."""

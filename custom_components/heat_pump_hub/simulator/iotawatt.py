@@ -9,8 +9,10 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import StrEnum
+import hashlib
 import json
 import math
+import os
 import threading
 import time
 from typing import Final
@@ -42,8 +44,68 @@ class UnitFault(StrEnum):
     """Half of a body, then the connection is closed."""
     GARBAGE = "garbage"
     PASSWORD = "password"  # noqa: S105 - a kind of fault
+    """It refuses whoever asks."""
     SLOW = "slow"
     """It answers after :attr:`IotawattUnit.delay`."""
+
+
+class Logins:
+    """Digest authentication as the firmware has it (auth.cpp).
+
+    A challenge lasts 600 s, and only as long as nobody else of the same address is challenged;
+    its counter has to grow.
+    """
+
+    REALM: Final = "IotaWatt"
+
+    def __init__(self) -> None:
+        """Nobody is logged in."""
+        self.counters: dict[str, int] = {}
+        """What was counted last, by nonce."""
+        self.refused = 0
+        self.seen: list[str] = []
+        """What was sent to log in."""
+
+    def challenge(self) -> str:
+        """Return a new challenge."""
+        self.refused += 1
+        self.counters = {nonce: count for nonce, count in self.counters.items() if count == 0}
+        nonce = os.urandom(16).hex()
+        self.counters[nonce] = 0
+        return f'Digest realm="{self.REALM}",qop="auth",nonce="{nonce}"'
+
+    def accepts(self, request: web.BaseRequest, passwords: Mapping[str, str]) -> bool:
+        """Tell whether a request may be answered."""
+        header = request.headers.get("Authorization", "")
+        self.seen.append(header)
+        if not header.startswith("Digest "):
+            return False
+        found = {name: _parameter(header, name) for name in ("username", "realm", "nonce", "uri")}
+        response, nc, cnonce = (_parameter(header, name) for name in ("response", "nc", "cnonce"))
+        user, nonce = found["username"], found["nonce"]
+        if not cnonce or user not in passwords or nonce not in self.counters:
+            return False
+        if int(nc, 16) <= self.counters[nonce]:
+            return False
+        self.counters[nonce] = int(nc, 16)
+        own = _md5(f"{user}:{self.REALM}:{passwords[user]}")
+        asked = _md5(f"{request.method}:{found['uri']}")
+        wanted = _md5(f"{own}:{nonce}:{nc}:{cnonce}:auth:{asked}")
+        return response == wanted and found["uri"] == request.raw_path
+
+
+def _parameter(header: str, name: str) -> str:
+    """Return a parameter as the firmware finds it: where its name stands first."""
+    _, there, rest = header.partition(f"{name}=")
+    if not there:
+        return ""
+    if rest.startswith('"'):
+        return rest[1:].partition('"')[0]
+    return rest.partition(",")[0]
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class IotawattUnit:
@@ -58,14 +120,18 @@ class IotawattUnit:
         missing: Iterable[tuple[int, int]] = (),
         clock: Callable[[], float] = time.time,
         tells_logs: bool = True,
+        passwords: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare a unit whose log begins at ``begin``, s since 1970.
 
-        ``missing`` are times, from and up to, that the log does not have.
+        ``missing`` are times, from and up to, that the log does not have; ``passwords`` those of
+        ``admin`` and ``user``.
         """
         self.series = dict(series)
         self.begin = begin
         self.missing = list(missing)
+        self.passwords = dict(passwords or {})
+        self.logins = Logins()
         self.fault: UnitFault | None = None
         self.delay = 0.5
         self.asked: list[str] = []
@@ -156,6 +222,9 @@ class IotawattUnit:
                 return web.Response(body=b'{"series":[\xff\x00')
             case UnitFault.SLOW:
                 await asyncio.sleep(self.delay)
+        if self.passwords and not self.logins.accepts(request, self.passwords):
+            challenge = {"WWW-Authenticate": self.logins.challenge()}
+            return web.Response(status=401, text="IoTaWatt-Login", headers=challenge)
         status, text = await asyncio.get_running_loop().run_in_executor(
             None, self._answer, request.path, dict(request.query)
         )
