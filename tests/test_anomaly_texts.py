@@ -313,6 +313,31 @@ CASES: Final[dict[str, tuple[Mapping[str, Any], str, str]]] = {
         "The heat pump defrosts after only 25 minutes of operation.",
         "Die Wärmepumpe taut schon nach 25 Minuten Betrieb ab.",
     ),
+    "relation_flow_low": (
+        {
+            "monitor": "relation_flow_low",
+            "signals": ("flow_rate", "circulation_pump_speed"),
+            "observed": 13.04,
+            "expected": 18.2,
+            "context": {"unit": "L/min"},
+        },
+        "At the same speed of its pump, less water flows than before: 13.0 L/min; usual are 18.2 L/min.",
+        (
+            "Bei gleicher Drehzahl der Pumpe fließt weniger Wasser als bisher: 13,0 L/min; üblich sind "
+            "18,2 L/min."
+        ),
+    ),
+    "cycle_run_cop": (
+        {"monitor": "cycle_run_cop", "observed": 2.514, "expected": 3.3, "context": {"unit": "1"}},
+        (
+            "The last runs made less heat from their electricity than any before them at such temperatures: "
+            "a COP of 2.51; so far it was at least 3.30."
+        ),
+        (
+            "Die letzten Läufe machten aus ihrem Strom weniger Wärme als alle zuvor bei solchen "
+            "Temperaturen: COP 2,51; bisher war er mindestens 3,30."
+        ),
+    ),
     "cycle_cop": (
         {"monitor": "cycle_cop", "observed": 2.514, "expected": 3.9, "context": {"unit": "1"}},
         (

@@ -89,7 +89,7 @@ def _with_derived(model: Model, key: str, shift: Array, observed: Array) -> Arra
 
 _SIGNATURES: Final[dict[str, dict[str, float]]] = {
     "refrigerant_loss": {
-        "thermal_power": -1, "cop": -1, "cop_low": 1, "superheat": 1, "expansion_valve_position": 1,
+        "thermal_power": -1, "cop": -1, "cop_low": 1, "run_cop": 1, "superheat": 1, "expansion_valve_position": 1,
         "source_gap": 1, "evaporation_temperature": -1, "hot_gas_temperature": 1,
         "condenser_gap": -1, "low_pressure": -1,
     },
@@ -102,10 +102,10 @@ _SIGNATURES: Final[dict[str, dict[str, float]]] = {
         "spread": 2, "flow_rate": -2, "spread_over": 2, "flow_over": 2, "starts_3h": 1,
         "cycle_length": 1, "dhw_heat_up": 1,
     },
-    "strainer": {"flow_rate": -2, "spread": 1, "spread_over": 1},
+    "strainer": {"flow_rate": -2, "flow_low": 3, "spread": 1, "spread_over": 1},
     "valve": {
         "suction_gap": 1, "suction_gas_temperature": 1, "superheat": 1, "thermal_power": -1,
-        "cop": -1, "low_pressure": 1, "source_gap": -1,
+        "cop": -1, "run_cop": 1, "low_pressure": 1, "source_gap": -1,
     },
     "heater": {"heater_run": 3},
     "tank": {

@@ -35,6 +35,16 @@ def truth(value: object) -> bool | None:
     return None
 
 
+def number(values: Values, key: str) -> float | None:
+    """Return a value if it is a number that can be measured."""
+    value = values.get(key)
+    if type(value) is not float and (
+        isinstance(value, bool) or not isinstance(value, (int, float))
+    ):
+        return None
+    return float(value) if -1e12 < value < 1e12 else None
+
+
 def compressor_runs(values: Values) -> bool | None:
     """Return whether the compressor runs, ``None`` if these values do not say.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from . import state
-from .contexts import Values
+from .contexts import Values, number as _number
 from .norms import Norm
 from .situation import DHW, HEATING, Situation
 
@@ -46,15 +46,6 @@ class Day:
     observed: float
     expected: float
     limit: float
-
-
-def _number(values: Values, key: str) -> float | None:
-    value = values.get(key)
-    if type(value) is not float and (
-        isinstance(value, bool) or not isinstance(value, (int, float))
-    ):
-        return None
-    return float(value) if -1e12 < value < 1e12 else None
 
 
 def outdoor_bin(outdoor: float | None) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from . import state
-from .contexts import Values
+from .contexts import Values, number as _number
 from .gauges import Gauge
 from .situation import DEFROST, DHW, HEATING, Situation
 
@@ -84,15 +84,6 @@ def _make_gauges() -> dict[str, Gauge]:
 
 def _bin(outdoor: float | None) -> int:
     return 2 if outdoor is None else sum(outdoor >= limit for limit in _BINS)
-
-
-def _number(values: Values, key: str) -> float | None:
-    value = values.get(key)
-    if type(value) is not float and (
-        isinstance(value, bool) or not isinstance(value, (int, float))
-    ):
-        return None
-    return float(value) if -1e12 < value < 1e12 else None
 
 
 class Events:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .daily import DAILY
 from .events import unit_of_monitor
+from .gauges import Gauge
+from .runs import RUN_COP, RUNS
 from .signals import unit_of
 from .verdict import Reason, Verdict
 
@@ -48,23 +50,30 @@ def explanation(
         "measures": [
             {
                 "name": name,
-                "unit": unit_of_monitor(name),
+                "unit": unit,
                 "usual": round(gauge.top, 3),
                 "threshold": round(gauge.threshold, 3),
                 "judged": gauge.warm,
             }
-            for name, gauge in learned.events.gauges.items()
+            for name, unit, gauge in _gauges(learned)
         ],
         "days": [
             {
                 "name": name,
-                "unit": DAILY[name.partition(":")[0]][0],
+                "unit": (DAILY.get(kind) or RUNS[kind])[0],
                 "known": [round(value, 3) for value in norm.known],
                 "last": [round(value, 3) for value in norm.recent],
             }
-            for name, norm in learned.daily.norms.items()
+            for name, norm in (*learned.daily.norms.items(), *learned.runs.norms.items())
+            for kind in (name.partition(":")[0],)
         ],
     }
+
+
+def _gauges(learned: Learned) -> list[tuple[str, str, Gauge]]:
+    found = [(name, unit_of_monitor(name), gauge) for name, gauge in learned.events.gauges.items()]
+    found.extend((name, RUNS[RUN_COP][0], gauge) for name, gauge in learned.runs.gauges.items())
+    return found
 
 
 def _relations(learned: Learned) -> list[tuple[dict[str, Any], Any, int]]:

@@ -13,7 +13,9 @@ _RUNS: Final = frozenset({"starts_3h", "starts_24h", "cycle_length"})
 _WATER: Final = frozenset(
     {"dhw_cooling", "dhw_runs", "dhw_balance", "dhw_heat_up", "tank_loss", "dhw_energy"}
 )
-_HEAT: Final = frozenset({"flow_over", "spread_over", "heater_run", "heat_need", "cop_low"})
+_HEAT: Final = frozenset(
+    {"flow_over", "spread_over", "heater_run", "heat_need", "cop_low", "run_cop", "flow_low"}
+)
 _SENSORS: Final = frozenset({"fast", "slow", "multi", "jump", "spike", "generic"})
 
 _EXPLAINS: Final[dict[str, tuple[int, frozenset[str]]]] = {
@@ -21,7 +23,7 @@ _EXPLAINS: Final[dict[str, tuple[int, frozenset[str]]]] = {
     "holiday": (60 * DAY, _RUNS | _WATER | _HEAT | {"flatline", "flatline_running"}),
     "holiday_end": (36 * HOUR, _RUNS | _WATER | _HEAT),
     "power_cut": (6 * HOUR, _RUNS | _WATER | _HEAT | {"jump", "spike"}),
-    "firmware": (7 * DAY, _SENSORS | {"cop_low", "heat_need", "dhw_energy"}),
+    "firmware": (7 * DAY, _SENSORS | {"cop_low", "run_cop", "heat_need", "dhw_energy", "flow_low"}),
     "commissioning": (
         14 * DAY,
         _RUNS | _WATER | _HEAT | _SENSORS | {"defrost_interval", "flatline", "flatline_running"},

@@ -16,6 +16,7 @@ from .events import Event, Events, signals_of
 from .expectations import Expectations
 from .known import LEARNED_AT_ONCE, Known
 from .relations import MULTI, Deviation, Model
+from .runs import RUNS, Runs
 from .signals import Signal, unit_of
 from .situation import HEATING, Situation
 from .steps import JUMP, SPIKE, Steps
@@ -27,7 +28,7 @@ _SHOWN: Final = 8
 """More reasons than this tell nobody more."""
 _SOURCE_WINDOWS: Final = 500
 _BLAME_AGAIN: Final = 30 * MINUTE
-_PARTS: Final = ("situation", "steps", "events", "daily", "strays", "window")
+_PARTS: Final = ("situation", "steps", "events", "daily", "runs", "strays", "window")
 
 
 class Learned:
@@ -43,6 +44,7 @@ class Learned:
         self.steps = Steps(analog)
         self.events = Events()
         self.daily = Daily()
+        self.runs = Runs()
         self.window = Expectations(analog)
         self._columns = np.array([self._place[key] for key in self.window.keys], dtype=np.intp)
         self.strays = self._make_strays(analog)
@@ -68,6 +70,7 @@ class Learned:
         self.steps.restart()
         self.events.interrupt()
         self.daily.interrupt()
+        self.runs.interrupt()
         self.strays.interrupt()
         self.window.discard()
         self._then = clock.now
@@ -110,6 +113,7 @@ class Learned:
                 values, situation, minutes, learning=learning,
                 explained=self.events.now < self.events.explained,
             )  # fmt: skip
+            days += self.runs.observe(values, situation, minutes, learning=learning)
             self._take_days(days, time, clock)
         self._take_strays(self.strays.observe(array, minutes, learning=learning), time, clock)
         model = self.window.observe(array[self._columns], situation, minutes, learning=learning)
@@ -171,7 +175,9 @@ class Learned:
 
     def _take_days(self, days: list[Day], time: datetime, clock: Clock) -> None:
         for day in days:
-            unit, signals = DAILY[day.name]
+            unit, signals = DAILY.get(day.name) or RUNS[day.name]
+            if not unit and (first := self._signals.get(signals[0])) is not None:
+                unit = unit_of(first) or ""
             self._raise(
                 day.name, day.gauge, tuple(key for key in signals if key in self._known), None,
                 day.ratio, day.ratio, day.observed, day.expected, day.limit, unit, time, clock,
@@ -310,6 +316,9 @@ class Learned:
         elif norm := self.daily.norms.get(alarm.key):
             if accept:
                 norm.accept()
+        elif alarm.monitor in RUNS:
+            if accept:
+                self.runs.accept(alarm.key)
         elif gauges := self.events.gauges_of(alarm.monitor):
             for gauge in gauges if accept else ():
                 gauge.accept(alarm.observed)
@@ -337,6 +346,8 @@ class Learned:
             self.events = Events()
         elif name == "daily":
             self.daily = Daily()
+        elif name == "runs":
+            self.runs = Runs()
         elif name == "strays":
             self.strays = self._make_strays([self._signals[key] for key in self.steps.keys])
         elif name == "steps":

@@ -12,10 +12,12 @@ MONITORS: Final[Mapping[str, str]] = {
     "flow_over": "relation_flow_over",
     "spread_over": "relation_spread_over",
     "heat_need": "relation_heat_need",
+    "flow_low": "relation_flow_low",
     "starts_3h": "cycle_starts_3h",
     "starts_24h": "cycle_starts_24h",
     "defrost_interval": "cycle_defrost_interval",
     "cop_low": "cycle_cop",
+    "run_cop": "cycle_run_cop",
     "dhw_cooling": "tank_cooling",
     "dhw_runs": "tank_runs",
     "dhw_heat_up": "tank_heat_up",
@@ -35,8 +37,9 @@ class Reason:
     (``flatline_running``: counted while the compressor runs), ``frozen``, ``relation``
     (``_fast``, ``_slow``: a signal, or ``signals[0]`` minus ``signals[1]`` or the reverse,
     is not what is expected; ``_multi``: several together; ``_flow_over`` the setpoint,
-    ``_spread_over``; ``_heat_need`` of a day), ``cycle`` (``_starts_3h``, ``_starts_24h``,
-    ``_length`` and ``_defrost_interval``, both as number per hour, ``_cop`` of a day),
+    ``_spread_over``; ``_heat_need`` and ``_flow_low`` of a day), ``cycle`` (``_starts_3h``, ``_starts_24h``,
+    ``_length`` and ``_defrost_interval``, both as number per hour, ``_cop`` of a day,
+    ``_run_cop`` of runs),
     ``tank`` (``_cooling`` in % of the excess temperature per hour, ``_loss``, ``_runs``,
     ``_heat_up``, ``_balance``, ``_energy`` of a day), ``heater`` (``_run``) or ``generic``
     (a signal of unknown meaning left the range that it ever had).
