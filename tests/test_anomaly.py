@@ -201,7 +201,8 @@ async def test_what_was_learned_outlives_a_reload(
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     await pass_time(hass, freezer, 2)
-    assert detector.restored == {"seen": 1}
+    assert detector.restored is not None
+    assert detector.restored["seen"] == 1
 
 
 async def test_what_was_learned_is_saved_every_six_hours(
@@ -213,9 +214,9 @@ async def test_what_was_learned_is_saved_every_six_hours(
 ) -> None:
     await pass_time(hass, freezer, 2)
     await pass_time(hass, freezer, timedelta(hours=6).total_seconds())
-    assert hass_storage[f"{DOMAIN}.{entry.entry_id}.detector"]["data"] == {
-        "seen": len(detector.seen)
-    }
+    stored = hass_storage[f"{DOMAIN}.{entry.entry_id}.detector"]["data"]
+    assert stored["seen"] == len(detector.seen)
+    assert stored["noted"]["settings"] == entry.runtime_data.anomaly.memory.to_json()["settings"]
 
 
 async def test_snapshots_do_not_pile_up_before_a_busy_thread(

@@ -11,7 +11,6 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.heat_pump_hub import anomaly
 from custom_components.heat_pump_hub.anomaly_notes import VALUES, is_setting
-from custom_components.heat_pump_hub.drivers.driver import LinkLostError
 from custom_components.heat_pump_hub.drivers.points import Tier
 
 from .fake_detector import FakeDetector, pass_time
@@ -124,23 +123,6 @@ async def test_an_input_that_is_fed_is_no_news(
     assert "setting" not in told(detector)
     assert is_setting(POINTS["dhw_boost"])
     assert not is_setting(replace(POINTS["pv_surplus"], tier=Tier.SETTING))
-
-
-@pytest.mark.parametrize(("minutes", "expected"), [(8, []), (12, ["power_cut"])])
-async def test_a_gap_may_be_a_power_cut(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    entry: MockConfigEntry,
-    detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
-    minutes: int,
-    expected: list[str],
-) -> None:
-    fake.driver.error = LinkLostError("gone")
-    await pass_time(hass, freezer, minutes * 60)
-    fake.driver.error = None
-    await pass_time(hass, freezer, 30)
-    assert told(detector) == ["commissioning", *expected]
 
 
 async def test_other_firmware_is_known(

@@ -17,6 +17,7 @@ import yaml
 
 from custom_components.heat_pump_hub import (
     SAFE_TIMEOUT,
+    anomaly_notes,
     archive,
     const,
     iotawatt,
@@ -28,7 +29,7 @@ from custom_components.heat_pump_hub import (
 from custom_components.heat_pump_hub.anomaly import SAVE_INTERVAL
 from custom_components.heat_pump_hub.control import guard, ledger
 from custom_components.heat_pump_hub.control.values import allowed
-from custom_components.heat_pump_hub.detection import latches, monitors
+from custom_components.heat_pump_hub.detection import known, latches, monitors
 from custom_components.heat_pump_hub.diagnostics import LEDGER_TAIL
 from custom_components.heat_pump_hub.drivers import (
     FAMILIES,
@@ -731,3 +732,22 @@ def test_changelog_has_the_usual_form() -> None:
     version = json.loads((PACKAGE / "manifest.json").read_text("utf-8"))["version"]
     assert version in text
     assert f"Version {version}" in README
+
+
+def test_known_events_explain_for_as_long_as_is_said() -> None:
+    table = rows(TEXTS["docs/anomaly.md"], "Event")
+    assert set(table) == {
+        "A setting was changed", "Holiday", "Other firmware", "Power cut", "Commissioning",
+    }  # fmt: skip
+    for name, event, unit in (
+        ("A setting was changed", "setting", "hours"),
+        ("Holiday", "holiday", "days"),
+        ("Holiday", "holiday_end", "hours"),
+        ("Other firmware", "firmware", "days"),
+        ("Power cut", "power_cut", "hours"),
+        ("Commissioning", "commissioning", "days"),
+    ):
+        length = known._EXPLAINS[event][0] // (HOUR if unit == "hours" else 24 * HOUR)
+        assert f"{length} {unit}" in table[name]
+    assert f"{warm_start.GAP.total_seconds() / 60:.0f} minutes" in table["Power cut"]
+    assert f"{anomaly_notes.SELDOM.days} days" in table["A setting was changed"]

@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -22,7 +22,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
 from .drivers.points import Point, Snapshot, Tier
-from .warm_start import Pace, WarmStart, learn
+from .warm_start import Pace, WarmStart, learn, show
 
 if TYPE_CHECKING:
     from .detection import Detector, Event, Feedback, Signal, Verdict
@@ -37,12 +37,25 @@ SAVE_INTERVAL: Final = timedelta(hours=6)
 HELD: Final = 10_000
 """Snapshots that wait while the past is learned; the oldest go first, and are in the journal."""
 LEARNED_FROM: Final = "learned_from"
+NOTED: Final = "noted"
 BACKLOG: Final = 20
 """Snapshots that may wait for the thread; beyond, they are left out rather than piled up."""
 
 
 class NotWatchingError(Exception):
     """There is no detector that watches now: it learns from the past, or River is missing."""
+
+
+class Memory(Protocol):
+    """What is stored beside a detector, of somebody who tells it of events."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is to be stored."""
+        ...
+
+    def restore(self, saved: object) -> None:
+        """Continue from what was stored, which may be damaged."""
+        ...
 
 
 type DetectorStore = Store[dict[str, Any]]
@@ -80,6 +93,7 @@ class AnomalyWatch:
         self._notes: list[tuple[Event, datetime]] = []
         self._waiting = 0
         self._closed = False
+        self.memory: Memory | None = None
         self.verdict: Verdict | None = None
         self.missing = False
         """Whether the detector cannot work here, because River cannot be imported."""
@@ -191,6 +205,8 @@ class AnomalyWatch:
 
     async def _async_load(self) -> None:
         saved = await self._store.async_load()
+        if saved is not None and self.memory is not None:
+            self.memory.restore(saved.get(NOTED))
         if saved is not None and saved.get(LEARNED_FROM, {}) != self._learned_from:
             # The owner named other entities to learn from: it begins anew.
             saved = None
@@ -262,7 +278,7 @@ class AnomalyWatch:
 
     async def _async_observe(self, detector: Detector, snapshot: Snapshot) -> None:
         try:
-            verdict = await self._in_thread(detector.observe, snapshot.time, snapshot.values)
+            verdict = await self._in_thread(show, detector, snapshot.time, snapshot.values)
         finally:
             self._waiting -= 1
         self._conclude(verdict)
@@ -278,6 +294,8 @@ class AnomalyWatch:
             state = await self._in_thread(detector.to_json)
             if self._learned_from:
                 state = {**state, LEARNED_FROM: self._learned_from}
+            if self.memory is not None:
+                state = {**state, NOTED: self.memory.to_json()}
             await self._store.async_save(state)
 
     @callback

@@ -24,6 +24,8 @@ DAYS: Final = 45
 """Days a new detector looks back."""
 WORK: Final = 0.001
 """Seconds of work in the heat pump's thread before it sleeps as long."""
+GAP: Final = timedelta(minutes=10)
+"""Without a sample for longer, it may have been a power cut."""
 
 type InThread = Callable[..., Awaitable[Any]]
 
@@ -145,9 +147,18 @@ def learn(detector: Detector, samples: Sequence[Sample]) -> Verdict:
     verdict = detector.verdict
     pace = Pace()
     for moment, values in samples:
-        verdict = detector.observe(moment, values)
+        verdict = show(detector, moment, values)
         pace()
     return verdict
+
+
+def show(detector: Detector, moment: datetime, values: Mapping[str, Any]) -> Verdict:
+    """Show a sample to a detector; for its thread."""
+    seen = detector.seen_until
+    if seen is not None and moment - seen > GAP:
+        # The heat pump, the network or Home Assistant was off: nobody knows what came meanwhile.
+        detector.note(moment, "power_cut")
+    return detector.observe(moment, values)
 
 
 def _settle(detector: Detector) -> None:
