@@ -280,7 +280,7 @@ async def _scene(
         stack.callback(server.kill)
         journal = (root if case.servers_disk else place.path) / "journal.sqlite"
         async with gate(server) as before, aiohttp.ClientSession() as session:
-            client = VictoriaMetrics(session, before.url)
+            client = VictoriaMetrics(session, before.url, kept=True)
             yield Scene(
                 lengths=lengths,
                 storage=storage,

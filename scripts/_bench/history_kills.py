@@ -238,7 +238,7 @@ async def _run(
         await asyncio.sleep(lengths.w + SLACK)
         await _end(rig.lives[-1])
         async with aiohttp.ClientSession() as session:
-            client = VictoriaMetrics(session, server.url)
+            client = VictoriaMetrics(session, server.url, kept=True)
             house = House(journal, client, hold=lengths.hold)
             await house.open()
             await house.verified(within=100 + 10 * lengths.hold)

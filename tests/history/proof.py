@@ -91,6 +91,7 @@ class House:
         Pauses are short, unless a ``sleep`` is given.
         """
         self.executor = ThreadPoolExecutor(1)
+        self._server = server
         self.troubles: list[str | None] = []
         """What the journal has said of its disk; ``None``: it works again."""
         self.journal = Journal(
@@ -127,6 +128,7 @@ class House:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+            self._server.close()
             await self.journal.close()
             self.executor.shutdown()
 

@@ -26,7 +26,7 @@ async def build(session: aiohttp.ClientSession, tmp_path: Path) -> AsyncIterator
     houses: list[House] = []
 
     def house(url: str, folder: Path = tmp_path, hold: float = 1.0) -> House:
-        server = VictoriaMetrics(session, url)
+        server = VictoriaMetrics(session, url, kept=True)
         houses.append(House(folder / "journal.sqlite", server, hold=hold))
         return houses[-1]
 
@@ -84,6 +84,9 @@ async def test_a_network_that_fails_in_every_way_loses_nothing(
     async with gate(server) as before:
         house = await build(before.url).open()
         await feed(house, range(10), start)
+        while house.shipper.server_info is None:
+            # What is sent in a coding that it does not store is not lost: it is sent anew.
+            await asyncio.sleep(0.02)
         before.fault = lambda: random.choice([*Fault, Fault.NONE])
         await feed(house, range(10, 90), start, 0.05)
         while min(before.seen.values()) == 0:
@@ -147,7 +150,7 @@ async def test_a_server_that_is_read_only_gets_everything_later(
         await asyncio.sleep(0.02)
     assert "503" in house.shipper.stats.last_error or "read-only" in house.shipper.stats.last_error
     healed = victoria_metrics_factory()
-    house.shipper.replace_server(VictoriaMetrics(session, healed.url))
+    house.shipper.replace_server(VictoriaMetrics(session, healed.url, kept=True))
     await complete(house, healed, 30, start)
 
 

@@ -39,7 +39,7 @@ async def build(session: aiohttp.ClientSession, tmp_path: Path) -> AsyncIterator
         server: RealServer | VictoriaMetrics, folder: Path = tmp_path, **more: float
     ) -> House:
         if isinstance(server, RealServer):
-            server = VictoriaMetrics(session, server.url)
+            server = VictoriaMetrics(session, server.url, kept=True)
         houses.append(House(folder / "journal.sqlite", server, **more))
         return houses[-1]
 
@@ -189,7 +189,7 @@ async def test_wrong_password_loses_nothing_until_it_is_right(
     build: Build,
     start: int,
 ) -> None:
-    wrong = VictoriaMetrics(session, vmauth.url, username=USER, password="stale")
+    wrong = VictoriaMetrics(session, vmauth.url, username=USER, password="stale", kept=True)
     house = await build(wrong).open()
     polls = [poll(index, start) for index in range(5)]
     for snapshot in polls:
@@ -197,7 +197,7 @@ async def test_wrong_password_loses_nothing_until_it_is_right(
         await asyncio.sleep(0.02)
     assert house.shipper.stats.queued_samples == 30
     house.shipper.replace_server(
-        VictoriaMetrics(session, vmauth.url, username=USER, password=PASSWORD)
+        VictoriaMetrics(session, vmauth.url, username=USER, password=PASSWORD, kept=True)
     )
     await house.verified()
     assert await held(victoria_metrics) == expected(polls, "keller")
@@ -292,7 +292,9 @@ async def test_tenants_of_a_cluster_store_and_verify_apart(
     start: int,
     tmp_path: Path,
 ) -> None:
-    seven = VictoriaMetrics(session, cluster.url, password="token-of-seven", tenant="7:3")
+    seven = VictoriaMetrics(
+        session, cluster.url, password="token-of-seven", tenant="7:3", kept=True
+    )
     eight = VictoriaMetrics(
         session, cluster.url, username="eight", password="word-of-eight", tenant="8"
     )

@@ -35,7 +35,7 @@ async def main(
     """Poll until killed."""
     sleep = partial(_sleep, float(scale)) if float(scale) else short
     async with aiohttp.ClientSession() as session:
-        server = VictoriaMetrics(session, url)
+        server = VictoriaMetrics(session, url, kept=True)
         house = await House(Path(path), server, hold=float(hold), sleep=sleep).open()
         index = 0
         told: tuple[int, ...] = ()
