@@ -81,7 +81,7 @@ async def server(victoria_metrics: VictoriaMetrics) -> AsyncIterator[VictoriaMet
         patch.object(module, "SHOW_EVERY", 0.0),
         patch.object(module, "Bulk", partial(Bulk, sleep=sleep)),
         patch.object(archive, "Shipper", partial(Shipper, hold=0.2)),
-        patch("custom_components.heat_pump_hub.history.shipper.LOOK_EVERY", 0.1),
+        patch("custom_components.heat_pump_hub.history.known.LOOK_EVERY", 0.1),
     ):
         yield victoria_metrics
     task.cancel()

@@ -24,7 +24,8 @@ from custom_components.heat_pump_hub.drivers.points import Kind, Point, Quantity
 from custom_components.heat_pump_hub.history.codec import decompress
 from custom_components.heat_pump_hub.history.outbox import Outbox
 from custom_components.heat_pump_hub.history.series import Frame, milliseconds
-from custom_components.heat_pump_hub.history.shipper import Shipper, Stats
+from custom_components.heat_pump_hub.history.shipper import Shipper
+from custom_components.heat_pump_hub.history.state import Stats
 from custom_components.heat_pump_hub.meter import FRESH_ENERGY, FRESH_POWER
 from custom_components.heat_pump_hub.units import normal
 
@@ -387,7 +388,7 @@ async def test_what_a_killed_server_lost_of_companions_is_sent_again(
 
     with (
         patch.object(archive, "Shipper", partial(Shipper, hold=1.0)),
-        patch("custom_components.heat_pump_hub.history.shipper.LOOK_EVERY", 0.1),
+        patch("custom_components.heat_pump_hub.history.known.LOOK_EVERY", 0.1),
     ):
         await set_up(hass, entry)
         # It is known to store what it gets.

@@ -52,7 +52,14 @@ from custom_components.heat_pump_hub.drivers.luxtronik.firmware import version
 from custom_components.heat_pump_hub.drivers.points import Point, Wear
 from custom_components.heat_pump_hub.drivers.table import SMART_GRID_MODES
 from custom_components.heat_pump_hub.flow.fields import DEMO_INTERVAL
-from custom_components.heat_pump_hub.history import feed, iotawatt_log, journal, outbox, shipper
+from custom_components.heat_pump_hub.history import (
+    backoff,
+    feed,
+    iotawatt_log,
+    journal,
+    outbox,
+    shipper,
+)
 from custom_components.heat_pump_hub.history.iotawatt import PAGE_ROWS
 from custom_components.heat_pump_hub.history.report_files import EXCEL_ROWS, Format
 from custom_components.heat_pump_hub.history.reports import DISK_LIMIT
@@ -424,7 +431,7 @@ NUMBERS = {
     ),
     "attempts": (
         "docs/history.md",
-        f"from {shipper.FIRST_DELAY:g} s to {shipper.LONGEST_DELAY:g} s apart",
+        f"from {backoff.FIRST_DELAY:g} s to {backoff.LONGEST_DELAY:g} s apart",
     ),
     "chunks of IoTaWatt": ("docs/iotawatt.md", f"{iotawatt_log.CHUNK // 86_400} days at a time"),
     "pages of IoTaWatt": ("docs/iotawatt.md", f"{PAGE_ROWS:,} rows"),

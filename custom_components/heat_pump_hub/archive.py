@@ -32,8 +32,10 @@ from .history.companion_series import with_companions
 from .history.feed import Feed
 from .history.forerunner import forerunner
 from .history.outbox import Outbox
+from .history.pool import WriterPool
 from .history.series import Encoder, canonical
-from .history.shipper import Shipper, Stats, Trouble, WriterPool
+from .history.shipper import Shipper
+from .history.state import Stats, Trouble
 from .history.victoriametrics import InvalidTenantError, InvalidUrlError, VictoriaMetrics
 from .journals import async_tell
 

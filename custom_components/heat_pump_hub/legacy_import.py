@@ -33,7 +33,7 @@ from .history.legacy import (
     logger_names,
     translated,
 )
-from .history.shipper import Server
+from .history.server import Server
 from .history.victoriametrics import HistoryError, InvalidUrlError, VictoriaMetrics
 
 KIND: Final = "import_legacy"

@@ -105,7 +105,7 @@ async def test_everything_is_there_once(
 ) -> None:
     shipper = shipper_of(session, server.url)
     if "1.79.5" in request.node.name:
-        shipper._coding = Coding.GZIP
+        shipper._known.coding = Coding.GZIP
     bulk = bulk_of(shipper, thread, server)
     columns = [
         column(range(5000), "flow_temperature", shift=137),
@@ -288,7 +288,7 @@ async def test_samples_are_counted_by_series_and_hour(
 ) -> None:
     shipper = shipper_of(session, server.url)
     if "1.79.5" in request.node.name:
-        shipper._coding = Coding.GZIP
+        shipper._known.coding = Coding.GZIP
     polls = [n for n in range(1, 601) if not 130 <= n < 190]
     await deliver(
         bulk_of(shipper, thread, server),

@@ -14,20 +14,20 @@ from typing import Any
 import pytest
 
 from custom_components.heat_pump_hub.drivers.points import Snapshot
-from custom_components.heat_pump_hub.history import probe, shipper as shipping
+from custom_components.heat_pump_hub.history import backoff, known, probe, shipper as shipping
+from custom_components.heat_pump_hub.history.backoff import (
+    AWAY_AFTER,
+    LONGEST_DELAY,
+    LONGEST_RETRY_AFTER,
+)
 from custom_components.heat_pump_hub.history.codec import Coding, DamagedError, decompress
 from custom_components.heat_pump_hub.history.feed import JOINED_POLLS, Feed
 from custom_components.heat_pump_hub.history.journal_file import JournalError, JournalFile
 from custom_components.heat_pump_hub.history.outbox import Outbox
+from custom_components.heat_pump_hub.history.pool import WriterPool
 from custom_components.heat_pump_hub.history.series import BODY_LIMIT
-from custom_components.heat_pump_hub.history.shipper import (
-    AWAY_AFTER,
-    LONGEST_DELAY,
-    LONGEST_RETRY_AFTER,
-    Shipper,
-    Trouble,
-    WriterPool,
-)
+from custom_components.heat_pump_hub.history.shipper import Shipper
+from custom_components.heat_pump_hub.history.state import Trouble
 from custom_components.heat_pump_hub.history.victoriametrics import (
     AuthRejectedError,
     HistoryError,
@@ -170,7 +170,7 @@ class Told:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for canaries at once."""
-    monkeypatch.setattr(shipping, "LOOK_EVERY", 0.001)
+    monkeypatch.setattr(known, "LOOK_EVERY", 0.001)
 
 
 @pytest.fixture
@@ -735,7 +735,7 @@ async def test_an_hour_without_a_server_is_told_until_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert AWAY_AFTER == 3600
-    monkeypatch.setattr(shipping, "AWAY_AFTER", 0.0)
+    monkeypatch.setattr(backoff, "AWAY_AFTER", 0.0)
     shipper = make()
     server.error = lambda _text: UnreachableError("away")
     outbox.put(frame(first=NOW))

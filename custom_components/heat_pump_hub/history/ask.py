@@ -14,7 +14,7 @@ import re
 from time import time_ns
 from typing import Final, NamedTuple, Self
 
-from .shipper import Server
+from .server import Server
 from .thread import RunInThread
 from .victoriametrics import ExportedSeries, NotVictoriaMetricsError
 

@@ -8,30 +8,31 @@ pump, and attempts become rarer.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 import logging
 import math
 from random import Random
 import time
-from typing import Any, Final, Protocol
+from typing import Final
 
-from .codec import Coding, Compressor, DamagedError, decompress
+from .backoff import Backoff
+from .codec import Coding, DamagedError
 from .entry import Entry
 from .journal_file import JournalError
+from .known import Known
 from .outbox import Outbox
-from .probe import LOOK_EVERY, Probe, canary
-from .series import BODY_LIMIT, Frame
+from .series import BODY_LIMIT
+from .server import Server
 from .shelf import RETRY_DISK
-from .tally import Tally, expected, holds
+from .sift import halves, sift
+from .state import Stats, Trouble, Troubles
+from .tally import expected, holds
 from .victoriametrics import (
     AuthRejectedError,
     HistoryError,
     NotVictoriaMetricsError,
-    OverloadedError,
     RefusedError,
     ServerInfo,
     UnreachableError,
@@ -41,92 +42,17 @@ _LOGGER = logging.getLogger(__name__)
 
 HOLD: Final = 30.0
 """Seconds between the server's answer and the count."""
-FIRST_DELAY: Final = 1.0
-LONGEST_DELAY: Final = 300.0
-LONGEST_RETRY_AFTER: Final = 3600.0
-"""Seconds between attempts; a server that asks for more than an hour is asked hourly."""
 LONGEST_RESEND: Final = 3600.0
 """Seconds until a frame is sent again that was lost more than once."""
 COUNT_LIMIT: Final = 1_000_000
 """Samples that are counted in one query, if they are of several frames."""
 LOSSES: Final = 3
 """Times a frame has to be lost until the owner is told."""
-AWAY_AFTER: Final = 3600.0
-"""Seconds without an answer after which the owner is told."""
 RETENTION_MARGIN: Final = timedelta(hours=1)
 ASK_AGAIN: Final = 6 * 3600.0
 """Seconds until it is seen whether the retention was made longer."""
 
 type Part = Sequence[tuple[Outbox, Entry]]
-
-
-class Trouble(StrEnum):
-    """What an owner has to know, or do something about, until it is over."""
-
-    AWAY = "history_away"
-    REFUSED = "history_refused"
-    NOT_KEPT = "history_not_kept"
-    NO_DEDUPLICATION = "history_no_deduplication"
-    RETENTION = "history_retention"
-    UNREADABLE = "history_unreadable"
-
-
-class Server(Protocol):
-    """What the shipper needs of a server. Everything raises ``HistoryError``."""
-
-    async def write(self, body: bytes, coding: Coding | None = None) -> None:
-        """Store a body; an empty one tells whether writing works."""
-        ...
-
-    async def query(self, expression: str, *, at: float | None = None) -> list[dict[str, Any]]:
-        """Return the result of an instant query."""
-        ...
-
-    async def counts(self, heatpump_id: str, first: int, last: int) -> dict[int, int]:
-        """Return how many series hold how many samples in a span of ms."""
-        ...
-
-    async def query_range(self, expression: str, *, start: float, end: float, step: float) -> bytes:
-        """Return the answer to a range query as it came; times in seconds since 1970."""
-        ...
-
-    async def export_lines(self, selector: str, *, start: float = 0.0, end: float) -> bytes:
-        """Return raw samples, one JSON object a line; times in seconds since 1970."""
-        ...
-
-    async def info(self) -> ServerInfo:
-        """Tell what the server says about itself."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
-    """State of a shipper, for diagnostic sensors."""
-
-    queued_samples: int
-    """Samples the server has not taken yet."""
-    queued_bytes: int
-    oldest: int | None
-    """When the oldest of them was taken, ms since 1970."""
-    unverified: int
-    """Samples the server has taken, and that are not counted yet."""
-    posted: int
-    """Samples the server has taken since the start, those sent again included."""
-    verified: int
-    """Samples that were found on the server since the start."""
-    lost: int
-    """Samples the server had taken and did not have later; they are sent again."""
-    dropped: int
-    """Samples that were given up because they were too many or too old."""
-    refused: int
-    """Samples that were put aside because the server refuses them."""
-    last_success: float | None
-    """Seconds since 1970 at which the server last took a body."""
-    last_verified: int | None
-    """Time of the newest sample that was found on the server, ms since 1970."""
-    coding: Coding
-    last_error: str | None
-    """Why the last attempt failed; ``None``: it did not."""
 
 
 class Shipper:
@@ -155,32 +81,27 @@ class Shipper:
         self._server = server
         self._hold = hold
         self._on_auth_failed = on_auth_failed
-        self._on_trouble = on_trouble
+        self._troubles = Troubles(on_trouble)
         self._clock = clock
         self._sleep = sleep
-        self._rng = rng or Random()
+        self._backoff = Backoff(rng or Random())
         self._outboxes: list[Outbox] = []
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
         self._sending = asyncio.Lock()
-        self._info: ServerInfo | None = None
-        self._probe: Probe | None = None
-        self._look_at = 0.0
-        self._coding = Coding.ZSTD
-        self._failures = 0
+        self._known = Known(
+            self._troubles, clock=clock, now=self._now, on_useless=self._send_all_again
+        )
         self._refuses = False
         """The server answers, and takes no samples: what it took last may be in memory only."""
         self._takes_since = -math.inf
         """Loop time since when it takes samples again."""
-        self._failing_since: float | None = None
         self._auth_reported = False
-        self._troubles: set[Trouble] = set()
         self._posted = 0
         self._verified = 0
         self._lost = 0
         self._last_success: float | None = None
         self._last_verified: int | None = None
-        self._last_error: str | None = None
 
     @property
     def stats(self) -> Stats:
@@ -198,19 +119,19 @@ class Shipper:
             refused=sum(outbox.parked for outbox in outboxes),
             last_success=self._last_success,
             last_verified=self._last_verified,
-            coding=self._coding,
-            last_error=self._last_error,
+            coding=self._known.coding,
+            last_error=self._backoff.error,
         )
 
     @property
     def coding(self) -> Coding:
         """How frames are best encoded."""
-        return self._coding
+        return self._known.coding
 
     @property
     def server_info(self) -> ServerInfo | None:
         """What the server says about itself; ``None`` until that, and its coding, are known."""
-        return None if self._probe is not None else self._info
+        return None if self._known.look_at is not None else self._known.info
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Server]:
@@ -221,7 +142,7 @@ class Shipper:
     @property
     def away(self) -> bool:
         """Whether the last attempt failed: frames may be joined, nothing is urgent."""
-        return self._failures > 0
+        return self._backoff.failing
 
     def attach(self, outbox: Outbox) -> None:
         """Send what is in an outbox, from now on."""
@@ -237,7 +158,7 @@ class Shipper:
     def replace_server(self, server: Server) -> None:
         """Go on with other credentials, at once."""
         self._server = server
-        self._info = None
+        self._known.forget()
         self._auth_reported = False
         self._hurry.set()
         self._wake.set()
@@ -251,7 +172,7 @@ class Shipper:
                 if not await self._step():
                     await self._rest()
             except HistoryError as err:
-                await self._pause(self._delay(err))
+                await self._pause(self._backoff.delay(err))
             except JournalError:
                 # The outbox has told; other heat pumps must not suffer.
                 await self._pause(RETRY_DISK)
@@ -283,12 +204,12 @@ class Shipper:
                     for outbox in outboxes:
                         outbox.draw()
                 busy = any(outbox.ready or outbox.first_held is not None for outbox in outboxes)
-                if not busy and not self._probe:
+                if not busy and self._known.look_at is None:
                     return False
-                if self._info is None:
+                if self._known.info is None:
                     await self._ask(server)
-                elif self._probe and counting and self._now() >= self._look_at:
-                    await self._look(server, self._probe)
+                elif counting and await self._known.look():
+                    self._succeeded()
                 return (counting and await self._count_some(server, outboxes)) or (
                     await self._send_some(server, outboxes)
                 )
@@ -300,53 +221,14 @@ class Shipper:
                     outbox.give_back()
 
     async def _ask(self, server: Server) -> None:
-        """See what the server is, and begin to see which coding it stores."""
-        info = await server.info()
-        if info.readable:
-            probe = Probe(server, clock=self._clock)
-            try:
-                await probe.write()
-            except RefusedError:
-                self._probe = None
-                self._use(Coding.GZIP)
-            else:
-                self._probe = probe
-                self._look_at = self._now() + LOOK_EVERY
-        else:
-            # Whoever may not write either has other worries than reading.
-            await server.write(b"")
-            self._probe = None
-            self._use(Coding.GZIP)
-        self._info = info
-        self._tell(Trouble.UNREADABLE, None if info.readable else "")
-        self._tell(Trouble.NO_DEDUPLICATION, "" if info.deduplicates is False else None)
-        self._tell(Trouble.RETENTION, None)
+        await self._known.ask(server)
         for outbox in self._outboxes:
             outbox.wake(float("inf"))
         self._succeeded()
 
-    async def _look(self, server: Server, probe: Probe) -> None:
-        self._look_at = self._now() + LOOK_EVERY
-        try:
-            coding = await probe.look()
-        except RefusedError:
-            # It was exchanged for one that knows no zstd, or for none at all.
-            self._info = None
-            raise
-        if coding is not None:
-            self._probe = None
-            self._use(coding)
-        self._succeeded()
-
-    def _use(self, coding: Coding) -> None:
-        if coding is self._coding:
-            return
-        _LOGGER.info("The history server stores %s", coding)
-        before, self._coding = self._coding, coding
-        if before is Coding.ZSTD:
-            # It took these for nothing.
-            for outbox in self._outboxes:
-                outbox.give_back_all()
+    def _send_all_again(self) -> None:
+        for outbox in self._outboxes:
+            outbox.give_back_all()
 
     async def _send_some(self, server: Server, outboxes: Sequence[Outbox]) -> bool:
         """Send the oldest frames; ``False`` if there are none."""
@@ -355,7 +237,7 @@ class Shipper:
         for outbox in outboxes:
             self._put_old_aside(outbox)
             if outbox.ready and (not batch or size < BODY_LIMIT):
-                entries = await outbox.take(BODY_LIMIT - size, self._coding)
+                entries = await outbox.take(BODY_LIMIT - size, self._known.coding)
                 size += sum(entry.size for entry in entries)
                 batch += [(outbox, entry) for entry in entries]
         if not batch:
@@ -364,7 +246,9 @@ class Shipper:
         while parts:
             part = parts.pop()
             try:
-                await server.write(b"".join([entry.body or b"" for _, entry in part]), self._coding)
+                await server.write(
+                    b"".join([entry.body or b"" for _, entry in part]), self._known.coding
+                )
             except RefusedError as err:
                 if len(part) > 1:
                     middle = len(part) // 2
@@ -394,64 +278,40 @@ class Shipper:
 
     async def _sift(self, server: Server, outbox: Outbox, entry: Entry, reason: str) -> None:
         """Send the series of a refused frame that are innocent, put the others aside."""
-        compressor = Compressor()
-        coding = self._coding
-        innocent: list[bytes] = []
-        poison: list[bytes] = []
+        span = entry.first, entry.last
         try:
-            parts = _halves(decompress(entry.body or b"").splitlines(keepends=True))
+            sifted = await sift(server, entry.body or b"", span, self._known.coding, self._clock)
         except DamagedError:
             _LOGGER.error("%d samples in the journal are damaged", entry.samples)
             await outbox.park(entry, None, (), reason)
             return
-        while parts:
-            lines = parts.pop()
-            try:
-                await server.write(compressor.compress(b"".join(lines), coding), coding)
-            except RefusedError as err:
-                reason = str(err)
-                if len(lines) > 1:
-                    parts += _halves(lines)
-                else:
-                    poison += lines
-            else:
-                innocent += lines
-        if not innocent:
-            # Who refuses everything has trouble with itself, not with the frame.
-            line = canary(coding, int(self._clock() * 1000))
-            await server.write(compressor.compress(line, coding), coding)
-        rest = None
-        if innocent:
-            rest = Frame(
-                body=compressor.compress(b"".join(innocent), coding),
-                tally=Tally.of_lines(innocent),
-                first=entry.first,
-                last=entry.last,
-            )
-            self._posted += rest.samples
+        reason = sifted.reason or reason
+        if sifted.rest is not None:
+            self._posted += sifted.rest.samples
             self._last_success = self._clock()
         if Trouble.REFUSED not in self._troubles:
             _LOGGER.error(
                 "The history server refuses %d series of %s, they are put aside: %s",
-                len(poison),
+                len(sifted.poison),
                 outbox.heatpump_id,
                 reason,
             )
-        self._tell(Trouble.REFUSED, reason)
-        await outbox.park(entry, rest, poison, reason)
+        self._troubles.begins(Trouble.REFUSED, reason)
+        await outbox.park(entry, sifted.rest, sifted.poison, reason)
 
     def _put_old_aside(self, outbox: Outbox) -> None:
         """Keep what the server would drop without a word, until its owner gives it room."""
-        if self._info is None or self._info.retention is None:
+        if self._known.info is None or (retention := self._known.info.retention) is None:
             return
-        kept = self._info.retention - RETENTION_MARGIN
+        kept = retention - RETENTION_MARGIN
         before = int((self._clock() - kept.total_seconds()) * 1000)
         if outbox.put_old_aside(before, self._now() + ASK_AGAIN):
-            self._tell(Trouble.RETENTION, str(self._info.retention.days))
+            self._troubles.begins(Trouble.RETENTION, str(retention.days))
 
     async def _count_some(self, server: Server, outboxes: Sequence[Outbox]) -> bool:
         """Count what was held for long enough; ``False`` if there is nothing."""
-        if self._info is None or self._probe is not None:
+        info = self._known.info
+        if info is None or self._known.look_at is not None:
             # Nobody knows yet whether it takes this coding for nothing.
             return False
         if self._refuses and any(outbox.ready for outbox in outboxes):
@@ -465,7 +325,7 @@ class Shipper:
             entries = outbox.due(before, COUNT_LIMIT)
             if not entries:
                 continue
-            if self._info.readable:
+            if info.readable:
                 await self._count(server, outbox, entries)
             else:
                 await outbox.release(entries)
@@ -483,21 +343,21 @@ class Shipper:
                 found = await server.counts(outbox.heatpump_id, part[0].first, last)
             except RefusedError, NotVictoriaMetricsError, AuthRejectedError:
                 # Reading was possible before.
-                self._info = None
+                self._known.forget()
                 raise
             if holds(found, expected(entry.tally for entry in part)):
                 self._verified += sum(entry.samples for entry in part)
                 self._last_verified = max(self._last_verified or 0, last)
                 await outbox.release(part)
             elif found and len(part) > 1:
-                parts += _halves(part)
+                parts += halves(part)
             else:
                 lost += part
         self._succeeded()
         if lost:
             self._found_lost(outbox, lost)
         else:
-            self._tell(Trouble.NOT_KEPT, None)
+            self._troubles.ends(Trouble.NOT_KEPT)
 
     def _found_lost(self, outbox: Outbox, lost: Sequence[Entry]) -> None:
         samples = sum(entry.samples for entry in lost)
@@ -516,32 +376,18 @@ class Shipper:
             delay = min(LONGEST_RESEND, self._hold * 2.0 ** min(tries - LOSSES, 30))
             outbox.put_aside(again, self._now() + delay)
         if tries >= LOSSES:
-            self._tell(Trouble.NOT_KEPT, str(samples))
+            self._troubles.begins(Trouble.NOT_KEPT, str(samples))
         # It was restarted, perhaps as another version.
-        self._info = None
-
-    def _tell(self, trouble: Trouble, details: str | None) -> None:
-        """Report a trouble once until it is over."""
-        if (details is not None) is (trouble in self._troubles):
-            return
-        if details is None:
-            self._troubles.discard(trouble)
-        else:
-            self._troubles.add(trouble)
-        self._on_trouble(trouble, details)
+        self._known.forget()
 
     def _failed(self, err: HistoryError, server: Server) -> None:
-        if self._last_error is None:
+        if self._backoff.error is None:
             _LOGGER.warning("History cannot be stored, samples wait in the journal: %s", err)
-        self._last_error = str(err)
-        self._failures += 1
-        if self._failing_since is None:
-            self._failing_since = self._now()
-        elif self._now() - self._failing_since >= AWAY_AFTER:
-            self._tell(Trouble.AWAY, str(err))
+        if self._backoff.failed(err, self._now()):
+            self._troubles.begins(Trouble.AWAY, str(err))
         if isinstance(err, UnreachableError):
             # Who answers next may be another version, or have lost something.
-            self._info = None
+            self._known.forget()
         rejected = isinstance(err, AuthRejectedError)
         # Credentials that were replaced while they failed are of no interest.
         if rejected and server is self._server and not self._auth_reported:
@@ -549,40 +395,25 @@ class Shipper:
             self._on_auth_failed()
 
     def _succeeded(self) -> None:
-        was_away, self._failures = self.away, 0
-        if self._last_error is not None:
+        was_away = self.away
+        if self._backoff.error is not None:
             _LOGGER.info("The history server answers again")
+        self._backoff.succeeded()
         if was_away:
             for outbox in self._outboxes:
                 # Nothing is left to be joined with.
                 outbox.draw()
-        self._last_error = None
-        self._failing_since = None
         self._auth_reported = False
-        self._tell(Trouble.AWAY, None)
+        self._troubles.ends(Trouble.AWAY)
         self._hurry.set()
-
-    def _delay(self, err: HistoryError) -> float:
-        """Return the seconds to wait after a failure."""
-        if isinstance(err, AuthRejectedError):
-            # Waiting does not heal a wrong password, and some gateways lock accounts.
-            longest = LONGEST_DELAY
-        else:
-            longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self._failures - 1, 30))
-        delay = longest * self._rng.uniform(0.5, 1.0)
-        if isinstance(err, OverloadedError) and err.retry_after is not None:
-            asked = min(err.retry_after, LONGEST_RETRY_AFTER)
-            delay = max(delay, asked * self._rng.uniform(1.0, 1.1))
-        return delay
 
     async def _rest(self) -> None:
         """Wait until a frame comes, or something held or put aside is due."""
         held = [box.first_held for box in self._outboxes if box.first_held is not None]
         since = self._takes_since
-        times = [] if self._probe else [max(acked, since) + self._hold for acked in held]
+        look_at = self._known.look_at
+        times = [max(acked, since) + self._hold for acked in held] if look_at is None else [look_at]
         times += [at for box in self._outboxes if (at := box.wake(0.0)) is not None]
-        if self._probe:
-            times.append(self._look_at)
         timer = None
         if times:
             timer = asyncio.get_running_loop().call_at(min(times), self._wake.set)
@@ -607,34 +438,3 @@ class Shipper:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _halves[T](whole: Sequence[T]) -> list[Sequence[T]]:
-    """Return both halves, the first one last: it is taken from a stack first."""
-    middle = len(whole) // 2
-    return [half for half in (whole[middle:], whole[:middle]) if half]
-
-
-class WriterPool[K: Hashable, W]:
-    """Shares one writer among all heat pumps that use the same server and user."""
-
-    def __init__(self) -> None:
-        """Begin without writers."""
-        self._writers: dict[K, tuple[W, int]] = {}
-
-    def acquire(self, key: K, factory: Callable[[], W]) -> W:
-        """Return the writer of a key, made by ``factory`` for its first user."""
-        writer, users = self._writers[key] if key in self._writers else (factory(), 0)
-        self._writers[key] = writer, users + 1
-        return writer
-
-    def release(self, key: K) -> W | None:
-        """Return the writer if that was its last user, who then flushes and stops it.
-
-        Raises ``KeyError`` if nobody has acquired it.
-        """
-        writer, users = self._writers.pop(key)
-        if users == 1:
-            return writer
-        self._writers[key] = writer, users - 1
-        return None

@@ -1,0 +1,73 @@
+"""What is told of a shipper: its state, and what an owner has to know."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .codec import Coding
+
+
+class Trouble(StrEnum):
+    """What an owner has to know, or do something about, until it is over."""
+
+    AWAY = "history_away"
+    REFUSED = "history_refused"
+    NOT_KEPT = "history_not_kept"
+    NO_DEDUPLICATION = "history_no_deduplication"
+    RETENTION = "history_retention"
+    UNREADABLE = "history_unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """State of a shipper, for diagnostic sensors."""
+
+    queued_samples: int
+    """Samples the server has not taken yet."""
+    queued_bytes: int
+    oldest: int | None
+    """When the oldest of them was taken, ms since 1970."""
+    unverified: int
+    """Samples the server has taken, and that are not counted yet."""
+    posted: int
+    """Samples the server has taken since the start, those sent again included."""
+    verified: int
+    """Samples that were found on the server since the start."""
+    lost: int
+    """Samples the server had taken and did not have later; they are sent again."""
+    dropped: int
+    """Samples that were given up because they were too many or too old."""
+    refused: int
+    """Samples that were put aside because the server refuses them."""
+    last_success: float | None
+    """Seconds since 1970 at which the server last took a body."""
+    last_verified: int | None
+    """Time of the newest sample that was found on the server, ms since 1970."""
+    coding: Coding
+    last_error: str | None
+    """Why the last attempt failed; ``None``: it did not."""
+
+
+class Troubles:
+    """Tells each trouble once, until it is over."""
+
+    def __init__(self, tell: Callable[[Trouble, str | None], None]) -> None:
+        """``tell`` gets a trouble with details when it begins, and with ``None`` when it is over."""
+        self._tell = tell
+        self._present: set[Trouble] = set()
+
+    def __contains__(self, trouble: Trouble) -> bool:
+        """Return whether it was told and is not over."""
+        return trouble in self._present
+
+    def begins(self, trouble: Trouble, details: str) -> None:
+        """Tell a trouble, unless it was told."""
+        if trouble not in self._present:
+            self._present.add(trouble)
+            self._tell(trouble, details)
+
+    def ends(self, trouble: Trouble) -> None:
+        """Tell that a trouble is over, if it was told."""
+        if trouble in self._present:
+            self._present.discard(trouble)
+            self._tell(trouble, None)
