@@ -140,6 +140,8 @@ class Sum:
     """Missing as the promise says."""
     wrong: int = 0
     """Twice, of another value, or of nobody."""
+    which: set[str] = field(default_factory=set)
+    """The polls that are missing."""
 
 
 async def measure(
@@ -161,8 +163,10 @@ async def measure(
     for rig in work:
         one = compare(rig, lengths)
         tell(f"rig {rig.number}{' (1.79.5)' if rig.old else ''}: {one}")
-        for slot in Sum.__slots__:
-            setattr(result, slot, getattr(result, slot) + getattr(one, slot))
+        result.taken += one.taken
+        result.missing += one.missing
+        result.allowed += one.allowed
+        result.wrong += one.wrong
     dead, lives = (sum(len(part) for part in parts) for parts in zip(
         *((rig.dead, rig.lives) for rig in work), strict=True))  # fmt: skip
     note = (
@@ -185,7 +189,7 @@ def compare(rig: Rig, lengths: Lengths) -> Sum:
         result.wrong += (name, stamp) in found
         found[name, stamp] = value
     step = round(lengths.poll * 1000)
-    for life in rig.lives:
+    for number, life in enumerate(rig.lives):
         taken = len(life.taken)
         safe = life.may_lack(rig.dead, lengths)
         # It may have taken some of which it could not tell.
@@ -195,7 +199,14 @@ def compare(rig: Rig, lengths: Lengths) -> Sum:
             for index, (stamp, value) in enumerate(samples.items()):
                 there = found.pop((name, stamp), None)
                 result.wrong += there is not None and there != value
-                result.missing += there is None and index < safe
+                if there is None and index < safe:
+                    result.missing += 1
+                    age = life.end - life.taken[index]
+                    kills = [round(kill - life.taken[index], 1) for kill in rig.dead]
+                    result.which.add(
+                        f"life {number}, poll {index}, {age:.1f} s before its end;"
+                        f" kills {kills} s later"
+                    )
                 result.allowed += there is None and safe <= index < taken
     result.wrong += len(found)
     return result

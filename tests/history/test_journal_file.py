@@ -1,5 +1,6 @@
 """What was stored is there after a crash, and a damaged file costs only itself."""
 
+from contextlib import closing
 from pathlib import Path
 import sqlite3
 import subprocess
@@ -28,9 +29,19 @@ def reopened(file: JournalFile) -> JournalFile:
     return again
 
 
+def test_a_file_of_the_first_versions_goes_on(file: JournalFile) -> None:
+    file.add([(1, 1, ONE, b"a", 7)])
+    file.close()
+    with closing(sqlite3.connect(file.path)) as db:
+        db.execute("ALTER TABLE frame DROP COLUMN number")
+    assert file.open() is None
+    file.add([(2, 2, ONE, b"b", 9)])
+    assert [(row.first, row.number) for row in file.rows()] == [(1, 0), (2, 9)]
+
+
 def test_frames_come_back_oldest_first(file: JournalFile) -> None:
-    first = file.add([(2_000, 2_000, ONE, b"b")])
-    second = file.add([(1_000, 1_000, TWO, b"a"), (3_000, 3_500, ONE, b"ccc")])
+    first = file.add([(2_000, 2_000, ONE, b"b", 0)])
+    second = file.add([(1_000, 1_000, TWO, b"a", 0), (3_000, 3_500, ONE, b"ccc", 0)])
     again = reopened(file)
     rows = again.rows()
     assert [row.id for row in rows] == [second[0], *first, second[1]]
@@ -45,14 +56,14 @@ def test_frames_come_back_oldest_first(file: JournalFile) -> None:
 
 
 def test_removed_frames_are_gone(file: JournalFile) -> None:
-    ids = file.add([(1, 1, ONE, b"a"), (2, 2, ONE, b"b")])
+    ids = file.add([(1, 1, ONE, b"a", 0), (2, 2, ONE, b"b", 0)])
     file.remove(ids[:1])
     assert [row.id for row in file.rows()] == ids[1:]
     with pytest.raises(KeyError):
         file.bodies(ids)
     file.remove(ids)
     assert file.rows() == []
-    assert file.add([(1, 1, ONE, b"a")])
+    assert file.add([(1, 1, ONE, b"a", 0)])
     assert len(file.rows()) == 1
 
 
@@ -63,7 +74,7 @@ def test_a_killed_process_leaves_what_it_stored(tmp_path: Path) -> None:
         "from custom_components.heat_pump_hub.history.journal_file import JournalFile\n"
         "from custom_components.heat_pump_hub.history.tally import Tally\n"
         "file = JournalFile(pathlib.Path(sys.argv[1])); file.open()\n"
-        "for n in range(50): file.add([(n, n, Tally({1: 1}), b'x' * 1000)])\n"
+        "for n in range(50): file.add([(n, n, Tally({1: 1}), b'x' * 1000, 0)])\n"
         "os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", program, path], check=False)
@@ -84,7 +95,7 @@ def test_a_killed_process_leaves_what_it_stored(tmp_path: Path) -> None:
     ids=["other file", "overwritten"],
 )
 def test_a_damaged_file_is_set_aside(file: JournalFile, harm: object) -> None:
-    file.add([(number, number, ONE, b"x" * 3000) for number in range(20)])
+    file.add([(number, number, ONE, b"x" * 3000, 0) for number in range(20)])
     file.close()
     assert callable(harm)
     harm(file.path)
@@ -93,7 +104,7 @@ def test_a_damaged_file_is_set_aside(file: JournalFile, harm: object) -> None:
     assert aside is not None
     assert aside.exists()
     assert again.rows() == []
-    again.add([(1, 1, ONE, b"a")])
+    again.add([(1, 1, ONE, b"a", 0)])
     assert len(again.rows()) == 1
     again.delete()
     assert list(file.path.parent.iterdir()) == []
@@ -110,7 +121,7 @@ def test_a_file_of_a_later_version_is_set_aside(file: JournalFile) -> None:
 
 
 def test_a_file_that_is_damaged_while_open_says_so(file: JournalFile) -> None:
-    file.add([(number, number, ONE, b"x" * 3000) for number in range(20)])
+    file.add([(number, number, ONE, b"x" * 3000, 0) for number in range(20)])
     file.close()
     content = file.path.read_bytes()
     file.path.write_bytes(content[:8192] + b"\xff" * (len(content) - 8192))
@@ -133,21 +144,21 @@ def test_a_disk_that_does_not_take_it_is_no_damage(tmp_path: Path) -> None:
         file.open()
     assert not isinstance(caught.value, DamagedJournalError)
     with pytest.raises(JournalError):
-        file.add([(1, 1, ONE, b"a")])
+        file.add([(1, 1, ONE, b"a", 0)])
     (tmp_path / "journal").unlink()
-    assert file.add([(1, 1, ONE, b"a")])
+    assert file.add([(1, 1, ONE, b"a", 0)])
     file.close()
 
 
 def test_a_full_disk_stores_all_of_a_call_or_nothing(file: JournalFile) -> None:
-    file.add([(1, 1, ONE, b"a")])
+    file.add([(1, 1, ONE, b"a", 0)])
     assert file._db is not None
     file._db.execute("PRAGMA max_page_count=12")
     with pytest.raises(JournalError):
-        file.add([(2, 2, TWO, b"b"), (3, 3, Tally({5: 5}), b"c" * 100_000)])
+        file.add([(2, 2, TWO, b"b", 0), (3, 3, Tally({5: 5}), b"c" * 100_000, 0)])
     assert [row.first for row in file.rows()] == [1]
     file._db.execute("PRAGMA max_page_count=100000")
-    file.add([(3, 3, Tally({5: 5}), b"c" * 100_000)])
+    file.add([(3, 3, Tally({5: 5}), b"c" * 100_000, 0)])
     assert [row.tally.counts for row in file.rows()] == [ONE.counts, {5: 5}]
 
 

@@ -453,6 +453,31 @@ async def test_neighbours_that_were_counted_before_hide_nothing(
     assert server.times == {NOW, NOW + 1, NOW + 2}
 
 
+async def test_what_was_not_on_the_disk_of_a_killed_writer_hides_nothing(
+    server: FakeServer, sleep: FakeSleep, file: JournalFile, thread: Thread, told: Told
+) -> None:
+    before = Outbox("idm-keller", file, thread, clock=lambda: NOW / 1000)
+    for number in range(3):
+        before.put(frame(2, first=NOW + number))
+    # The second is verified, and the others are on the disk, when the writer is killed.
+    entries = await before.take(BODY_LIMIT, Coding.ZSTD)
+    before.hold(entries, 0.0)
+    await before.release(entries[1:2])
+    await before.close()
+    server.samples = {(f"heatpump_point_{n}", NOW + 1) for n in range(2)}
+    after = Outbox("idm-keller", file, thread, clock=lambda: NOW / 1000)
+    await after.load()
+    shipper = Shipper(server, hold=HOLD, sleep=sleep, on_trouble=told)
+    shipper.attach(after)
+    async with running(shipper):
+        await until(lambda: shipper.stats.posted == 4)
+        server.samples -= {(f"heatpump_point_{n}", NOW + 2) for n in range(2)}
+        await until(lambda: not shipper.stats.queued_samples + shipper.stats.unverified)
+    assert server.times == {NOW, NOW + 1, NOW + 2}
+    assert shipper.stats.lost == 2
+    await after.close()
+
+
 async def test_a_server_that_takes_zstd_for_nothing_gets_gzip(
     server: FakeServer, outbox: Outbox, make: Make
 ) -> None:

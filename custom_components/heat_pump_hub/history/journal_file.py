@@ -24,7 +24,8 @@ _SCHEMA: Final = """
 CREATE TABLE tally (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE frame (
     id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    tally INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL);
+    tally INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL,
+    number INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE record (
     id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,
     size INTEGER NOT NULL, body BLOB NOT NULL);
@@ -51,6 +52,8 @@ class Row:
     last: int
     tally: Tally
     size: int
+    number: int
+    """Its place in the order of all frames, stored or not; 0: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +97,20 @@ class JournalFile:
         self._open()
         return aside
 
-    def add(self, frames: Sequence[tuple[int, int, Tally, bytes]]) -> list[int]:
-        """Store frames (first, last, tally, body) at once; return their ids."""
+    def add(self, frames: Sequence[tuple[int, int, Tally, bytes, int]]) -> list[int]:
+        """Store frames (first, last, tally, body, number) at once; return their ids."""
         ids = []
         learned: dict[str, int] = {}
         with self._transaction() as db:
-            for first, last, tally, body in frames:
+            for first, last, tally, body, place in frames:
                 number = self._tally_ids.get(tally.text) or learned.get(tally.text)
                 if number is None:
                     cursor = db.execute("INSERT INTO tally (text) VALUES (?)", (tally.text,))
                     number = learned[tally.text] = cursor.lastrowid or 0
                 cursor = db.execute(
-                    "INSERT INTO frame (first, last, tally, size, body) VALUES (?, ?, ?, ?, ?)",
-                    (first, last, number, len(body), body),
+                    "INSERT INTO frame (first, last, tally, size, body, number)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (first, last, number, len(body), body, place),
                 )
                 ids.append(cursor.lastrowid or 0)
         self._tally_ids |= learned
@@ -120,9 +124,10 @@ class JournalFile:
                 for number, text in db.execute("SELECT id, text FROM tally")
             }
             return [
-                Row(number, first, last, tallies[tally], size)
-                for number, first, last, tally, size in db.execute(
-                    "SELECT id, first, last, tally, size FROM frame ORDER BY first, id"
+                Row(row, first, last, tallies[tally], size, number)
+                for row, first, last, tally, size, number in db.execute(
+                    "SELECT id, first, last, tally, size, number FROM frame"
+                    " ORDER BY number, first, id"
                 )
             ]
 
@@ -239,6 +244,10 @@ class JournalFile:
                 cursor.execute("COMMIT")
         elif whole and (said := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise DamagedJournalError(said)
+        columns = {name for _, name, *_ in db.execute("PRAGMA table_info(frame)")}
+        if "number" not in columns:
+            # As the first versions made it; they would go on with this, too.
+            db.execute("ALTER TABLE frame ADD COLUMN number INTEGER NOT NULL DEFAULT 0")
         self._tally_ids = dict(db.execute("SELECT text, id FROM tally"))
 
     @contextmanager

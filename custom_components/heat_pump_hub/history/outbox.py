@@ -136,9 +136,13 @@ class Outbox:
     async def load(self) -> None:
         """Find what an earlier run left. Raises :class:`JournalError`."""
         found = await self._shelf.load()
+        # What came after them may be on the server, and not on the disk.
+        self._numbers = max((entry.number for entry in found), default=0) + 1
         for entry in found:
-            self._numbers += 1
-            entry.number = self._numbers
+            if not entry.number:
+                self._numbers += 2
+                entry.number = self._numbers
+        self._numbers += 1
         self._waiting.extendleft(reversed(found))
         self._drop_excess()
 

@@ -63,7 +63,11 @@ class Shelf:
     async def load(self) -> list[Entry]:
         """Return what an earlier run left, oldest first. Raises :class:`JournalError`."""
         rows = await self._run(self._file.rows)
-        found = [Entry(row.first, row.last, row.tally, row.size, row=row.id) for row in rows]
+        found = []
+        for row in rows:
+            entry = Entry(row.first, row.last, row.tally, row.size, row=row.id)
+            entry.number = row.number
+            found.append(entry)
         self.on_disk += sum(entry.size for entry in found)
         self.samples += sum(entry.samples for entry in found)
         return found
@@ -128,7 +132,10 @@ class Shelf:
             late = [entry for entry in self._memory if everything or entry.due <= now]
             if not late:
                 return True
-            frames = [(entry.first, entry.last, entry.tally, entry.body or b"") for entry in late]
+            frames = [
+                (entry.first, entry.last, entry.tally, entry.body or b"", entry.number)
+                for entry in late
+            ]
             try:
                 rows = await self._run(self._file.add, frames)
             except JournalError as err:
