@@ -189,7 +189,8 @@ async def browser(
                 f"--user-data-dir={profile}",
                 "about:blank",
             ],
-            folder / "chromium.log",
+            # A kept folder has the logs of earlier browsers, which tell of ports that are gone.
+            folder / f"{Path(profile).name}.log",
         )
         try:
             await program.start()
