@@ -1,6 +1,7 @@
 """``scripts/bench NAME [--json]``.
 
-Names: poll, load, setup, memory, faults, history, backfill, detection, or all.
+Names: poll, load, setup, memory, faults, history, backfill, iotawatt, detection, or
+all.
 
 ``--kill N`` (10), for history, with ``--scale`` of hold, W and the server's flush (0.2; 1 is as in
 a house), seconds from ``--poll`` to poll and several ``--rigs`` side by side; ``--part`` measures
@@ -22,7 +23,17 @@ from .figures import Figure, show
 
 FAMILIES = ("idm", "nibe", "daikin", "luxtronik")
 
-NAMES = ("poll", "load", "setup", "memory", "faults", "history", "backfill", "detection")
+NAMES = (
+    "poll",
+    "load",
+    "setup",
+    "memory",
+    "faults",
+    "history",
+    "backfill",
+    "iotawatt",
+    "detection",
+)
 MODULES = {"detection": "detector"}
 """Where a bench is not called like its module."""
 

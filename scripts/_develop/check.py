@@ -17,12 +17,15 @@ from .pumps import Pump, add_demo_pump, add_pumps
 from .stand import Stand, running
 from .status import status_or_reason
 from .table import Table
+from .unit import add_unit, check_unit
 
 _STATUS_SECONDS: Final = 10.0
 _VERDICT_SECONDS: Final = 60.0
 _STALL_SECONDS: Final = 5.0
 """Two polls of the demo heat pump at least."""
 _STALL_AFTER_SECONDS: Final = 1.0
+_UNIT_DAYS: Final = 9
+"""More than one chunk of 7 days."""
 
 
 _QUESTIONS: Final = {
@@ -66,6 +69,8 @@ async def _check_stand(
     table.equal("Home Assistant", VERSION, (await client.request("GET", "/api/config"))["version"])
     pumps, programs = await add_pumps(stand, families, stack)
     pumps.append(await add_demo_pump(stand))
+    unit = await add_unit(stand, pumps[0], days=_UNIT_DAYS)
+    stack.callback(unit.simulated.stop)
     until = time.monotonic() + seconds
     for family, pump in zip((*families, "demo"), pumps, strict=True):
         steps = " > ".join([*pump.flow.steps, pump.flow.result["type"]])
@@ -86,6 +91,7 @@ async def _check_stand(
             watch.cancel()
     for result in results:
         table.rows += result.rows
+    unit_shown = await unit.in_step(client)
     diagnostics = {}
     for pump in pumps:
         diagnostics[pump.label] = found = await client.diagnostics(pump.entry_id)
@@ -106,6 +112,7 @@ async def _check_stand(
         )
         table.equal(f"{pump.label}: failed polls", 0, stand.polls.failed[pump.flow.title])
         await check_history(stand, pump, diagnostics[pump.label], reads, table)
+    await check_unit(stand, unit, unit_shown, table)
     found_lines = complaints(stand.home_assistant.program.text())
     table.holds(
         "log: errors, warnings or deprecations that name us",

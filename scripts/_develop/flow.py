@@ -52,7 +52,7 @@ def proposed(schema: list[dict[str, Any]]) -> dict[str, Any]:
     return values
 
 
-async def drive(client: Client, path: str, handler: str, answers: Answers) -> Outcome:
+async def drive(client: Client, path: str, handler: str | list[str], answers: Answers) -> Outcome:
     """Start a flow and go to its end.
 
     Raises :class:`DevelopError` if it aborts, shows an error or does not end.

@@ -12,8 +12,10 @@ from .home_assistant import PORT, USER
 from .pumps import add_pumps
 from .stand import running
 from .status import status_or_reason
+from .unit import USER as UNIT_USER, add_unit
 
 _STATUS_SECONDS: Final = 5.0
+_UNIT_DAYS: Final = 30
 
 
 async def live(
@@ -32,6 +34,8 @@ async def live(
     ):
         pumps, simulators = await add_pumps(stand, families, stack)
         said = await preload(stand, pumps[0], stand.folder / PAST) if fault else ""
+        unit = await add_unit(stand, pumps[0], days=_UNIT_DAYS)
+        stack.callback(unit.simulated.stop)
         added = "".join(
             f"\n  {pump.flow.title} was added through its config flow: "
             + " > ".join(pump.flow.steps)
@@ -49,6 +53,7 @@ async def live(
             f"\n  user, password   {USER}  {stand.home_assistant.password}"
             f"\n  VictoriaMetrics  {stand.victoria.url}/vmui"
             f"{machines}"
+            f"\n  simulated IoTaWatt: {unit.device}, {UNIT_USER}  {unit.password}"
             f"\n  files            {stand.folder}"
             "\n\nCtrl-C ends all of it.\n",
             flush=True,

@@ -14,6 +14,10 @@ from .processes import Program, free_port
 from .tools import HOST, find_program
 
 _START_SECONDS: Final = 20.0
+POLLED: Final = 'source=""'
+"""Matches what heat pumps were polled for."""
+UNIT_SAMPLES: Final = 'source="iotawatt"'
+"""Matches what came from the log of a unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +91,26 @@ class VictoriaMetrics:
         return result
 
     async def points(self) -> dict[str, int]:
-        """Return how many samples are stored of each ``heatpump_id``."""
-        found = await self._query('sum by (heatpump_id) (count_over_time({heatpump_id!=""}[1d]))')
+        """Return how many polled samples are stored of each ``heatpump_id``."""
+        found = await self._query(
+            f'sum by (heatpump_id) (count_over_time({{heatpump_id!="",{POLLED}}}[1d]))'
+        )
         return {item["metric"]["heatpump_id"]: int(item["value"][1]) for item in found}
 
     async def counts(self, heatpump_id: str) -> dict[str, int]:
-        """Return how many samples each series of a heat pump has, by its name."""
+        """Return how many polled samples each series of a heat pump has, by its name."""
         found = await self._query(
-            f'count_over_time({{heatpump_id="{heatpump_id}"}}[1d]) keep_metric_names'
+            f'count_over_time({{heatpump_id="{heatpump_id}",{POLLED}}}[1d]) keep_metric_names'
         )
         return {item["metric"]["__name__"]: int(item["value"][1]) for item in found}
 
-    async def export(self, heatpump_id: str) -> list[Series]:
-        """Return every stored sample of a heat pump."""
+    async def export(self, heatpump_id: str, match: str = POLLED) -> list[Series]:
+        """Return every stored sample of a heat pump that a matcher of labels finds."""
         await self._get("/internal/force_flush")
         body = await self._get(
             "/api/v1/export",
             **{
-                "match[]": f'{{heatpump_id="{heatpump_id}"}}',
+                "match[]": f'{{heatpump_id="{heatpump_id}",{match}}}',
                 "start": "0",
                 # Without an end the last, unfinished second is left out.
                 "end": str(int(time.time()) + 3600),
