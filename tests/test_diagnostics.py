@@ -62,6 +62,7 @@ async def test_it_tells_everything_but_addresses_and_secrets(
     assert data["points"]["dhw_temperature_setpoint"]["maximum"] == 60
     assert (data["poll"]["success"], data["poll"]["error"]) == (False, "NoAnswerError")
     assert [write["key"] for write in data["writes"]] == ["dhw_boost"]
+    assert list(data["writes_ever"].values()) == [1]
     assert data["history"]["last_error"] in {True, False}
     assert data["journal"]["waiting"] > 0
     assert data["detector"]["verdict"] is None

@@ -66,6 +66,7 @@ async def async_get_config_entry_diagnostics(
             "driver": data.driver.report(),
             "writes": [entry.to_json() for entry in data.guard.ledger.entries[-LEDGER_TAIL:]],
             "writes_by_day": data.guard.ledger.daily(),
+            "writes_ever": data.guard.ledger.totals(),
             "writes_blocked": dict(data.guard.ledger.blocked),
             "history": None
             if archive is None

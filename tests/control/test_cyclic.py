@@ -60,10 +60,11 @@ async def test_what_was_fed_is_written_again_before_it_lapses(
 
 
 async def test_an_input_that_is_not_switched_on_is_left_alone(
-    house: House, inputs: CyclicInputs
+    house: House,
 ) -> None:
-    inputs.unregister("pv_surplus")
-    assert inputs.keys == {"request_cooling", "no_default"}
+    inputs = CyclicInputs(house.guard)
+    inputs.register("request_cooling")
+    assert inputs.keys == {"request_cooling"}
     await house.write("pv_surplus", 500)
     house.clock.advance(600)
     await inputs.refresh()

@@ -239,7 +239,7 @@ async def test_nothing_is_written_when_the_stamp_cannot_be_saved(house: House) -
     assert isinstance(failed.value.__cause__, OSError)
     assert house.driver.sent == []
     assert house.guard.ledger.entries == ()
-    assert house.guard.ledger.writes("holding:1000") == 0
+    assert house.guard.ledger.totals() == {"holding:1000": 0}
     house.disk.error = None
     assert (await house.write("dhw_setpoint", 48)).outcome == "written"
 
@@ -273,7 +273,7 @@ async def test_a_refused_write_takes_its_stamp_back(house: House) -> None:
     assert house.disk.data["stamps"] == {}
     (entry,) = house.guard.ledger.entries
     assert entry.outcome is Outcome.REFUSED
-    assert house.guard.ledger.writes_today("holding:1000") == 0
+    assert house.guard.ledger.totals() == {"holding:1000": 0}
     house.driver.write_error = None
     assert (await house.write("dhw_setpoint", 48)).outcome == "written"
 

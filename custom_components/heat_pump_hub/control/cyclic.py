@@ -44,10 +44,6 @@ class CyclicInputs:
             raise NotWritableError(key)
         self._keys.add(key)
 
-    def unregister(self, key: str) -> None:
-        """Leave an input alone from here on; writes nothing."""
-        self._keys.discard(key)
-
     async def refresh(self, *, everything: bool = False) -> Mapping[str, ControlError]:
         """Write every value again that is older than the interval; call it each minute.
 

@@ -1,7 +1,7 @@
 """Every write that went out: when, what, who asked, and what became of it."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
@@ -198,9 +198,8 @@ class Ledger:
     asker and outcome, so that a PV automation does not push out a year of settings.
     """
 
-    def __init__(self, now: Callable[[], datetime], zone: tzinfo = UTC) -> None:
-        """``now`` returns an aware time; a day is one of ``zone``."""
-        self._now = now
+    def __init__(self, zone: tzinfo = UTC) -> None:
+        """Begin empty; a day is one of ``zone``."""
         self._zone = zone
         self._entries: list[Entry] = []
         self._registers: dict[str, _Register] = {}
@@ -212,15 +211,9 @@ class Ledger:
         """The writes, oldest first."""
         return tuple(self._entries)
 
-    def writes_today(self, register: str) -> int:
-        """Return how often a register (``holding:1032``) was written today."""
-        counted = self._registers.get(register)
-        return counted.days[self._day(self._now())] if counted else 0
-
-    def writes(self, register: str) -> int:
-        """Return how often a register was written by us, ever."""
-        counted = self._registers.get(register)
-        return counted.total if counted else 0
+    def totals(self) -> dict[str, int]:
+        """Return how often each register (``holding:1032``) was written by us, ever."""
+        return {name: counted.total for name, counted in self._registers.items()}
 
     def daily(self) -> dict[str, dict[str, int]]:
         """Return the writes of each register by ISO date."""

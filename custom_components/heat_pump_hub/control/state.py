@@ -35,7 +35,7 @@ class State:
         """Start empty; :meth:`load` takes over the last run."""
         self.identity = identity
         self.stamps = Stamps(now, monotonic)
-        self.ledger = Ledger(now, zone)
+        self.ledger = Ledger(zone)
         self.unsaved = False
         """Whether something changed since the last save."""
         self._load = load

@@ -78,10 +78,6 @@ class Daily:
         self.runs = [[0.0, 0.0, 0.0] for _ in range(len(BINS) + 1)]
         """Minutes, kWh given and taken, by outdoor temperature."""
 
-    def norms_of(self, name: str) -> list[Norm]:
-        """Return the norms of a monitor."""
-        return [norm for key, norm in self.norms.items() if key.partition(":")[0] == name]
-
     def interrupt(self) -> None:
         """Start anew what must be seen as a whole."""
         self.slot = []
