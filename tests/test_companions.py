@@ -527,3 +527,79 @@ async def test_the_owner_chooses_between_heat_pump_and_meter(
     assert found is not None
     assert found.unique_id == "idm_electrical_power"
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize("odd", [["W"], {"a": 1}, 7, ""])
+async def test_an_entity_with_strange_attributes_holds_nobody_up(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    lines: Sent,
+    freezer: FrozenDateTimeFactory,
+    odd: object,
+) -> None:
+    without_meter(fake)
+    strange = {"unit_of_measurement": odd, "friendly_name": odd, "state_class": odd}
+    hass.states.async_set(PV, "5", strange)
+    hass.states.async_set(ROOM, "20", {"unit_of_measurement": "°C"})
+    hass.states.async_set("sensor.meter", "1500", strange)
+    entry = with_options(companions=[PV, ROOM], meter_power="sensor.meter")
+    await set_up(hass, entry)
+    assert entry.state is ConfigEntryState.LOADED
+    hass.states.async_set(PV, "6", strange)
+    freezer.tick(timedelta(seconds=1))
+    await poll(hass, entry)
+    assert [value for value, _ in samples(lines, ROOM)] == [20, 20]
+    assert [value for value, _ in samples(lines, PV)][-1] == 6
+    # What has no unit is no power.
+    assert state(hass, "sensor", "electrical_power") == "unknown"
+    assert state(hass, "sensor", "outdoor_temperature") == "3.5"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("power", "power_unit", "energy", "energy_unit"),
+    [
+        ("1500", "W", "2500000", "Wh"),
+        ("1.5", "kW", "2500", "kWh"),
+        ("0.0015", "MW", "2.5", "MWh"),
+    ],
+)
+async def test_a_meter_may_count_in_any_unit(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    power: str,
+    power_unit: str,
+    energy: str,
+    energy_unit: str,
+) -> None:
+    without_meter(fake)
+    hass.states.async_set("sensor.meter", power, {"unit_of_measurement": power_unit})
+    hass.states.async_set("sensor.count", energy, {"unit_of_measurement": energy_unit})
+    entry = with_options({}, meter_power="sensor.meter", meter_energy="sensor.count")
+    await set_up(hass, entry)
+    assert state(hass, "sensor", "electrical_power") == "1500.0"
+    assert state(hass, "sensor", "electrical_energy") == "2500.0"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_counter_that_begins_anew_is_believed_and_one_that_starts_is_not(
+    hass: HomeAssistant, fake: FakeFamily, lines: Sent
+) -> None:
+    without_meter(fake)
+    unit = {"unit_of_measurement": "kWh"}
+    shown = ["2500", "0", "2501", "unavailable", "2502", "3", "3.5", "4"]
+    hass.states.async_set("sensor.count", shown[0], unit)
+    entry = with_options(meter_energy="sensor.count")
+    await set_up(hass, entry)
+    for text in shown[1:]:
+        hass.states.async_set("sensor.count", text, unit)
+        await poll(hass, entry)
+    await hass.config_entries.async_unload(entry.entry_id)
+    stored = [
+        value
+        for line in lines
+        if line["metric"]["__name__"] == "heatpump_electrical_energy"
+        for value in line["values"]
+    ]
+    # Neither the moment of 0, nor the first look at a counter that begins anew.
+    assert stored == [2500, 2501, 2502, 3.5, 4]

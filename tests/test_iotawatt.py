@@ -22,6 +22,7 @@ from custom_components.heat_pump_hub.const import DOMAIN
 from custom_components.heat_pump_hub.diagnostics import async_get_config_entry_diagnostics
 from custom_components.heat_pump_hub.flow import iotawatt as flow_module
 from custom_components.heat_pump_hub.history.bulk import Bulk
+from custom_components.heat_pump_hub.history.iotawatt import PAGE_ROWS
 from custom_components.heat_pump_hub.history.shipper import Shipper
 from custom_components.heat_pump_hub.iotawatt import State, UnitSync
 from custom_components.heat_pump_hub.simulator.iotawatt import IotawattUnit, UnitFault
@@ -800,3 +801,167 @@ async def test_a_password_that_becomes_wrong_is_told_and_changed(
 
 def _collapsed(result: Any) -> bool:
     return bool(result["data_schema"].schema["credentials"].options["collapsed"])
+
+
+async def test_a_unit_that_was_off_for_a_week_is_brought_up(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    """Home Assistant without its unit, and a unit that went on measuring meanwhile."""
+    now = NOW - 8 * DAY
+    unit = units(begin=NOW - 10 * DAY, clock=lambda: now)
+    entry = await heat_pump(hass, server, subentry(unit))
+    await in_step(entry)
+    unit.stop()
+    await until(lambda: syncs(entry)[0].progress.state is State.NO_UNIT)
+    now = NOW
+    rows = unit.rows
+    await asyncio.to_thread(unit.start)
+    await in_step(entry)
+    assert await stored(server) == held(unit)
+    # Only what is new was read.
+    assert unit.rows - rows == 8 * DAY // MINUTE
+
+
+async def test_a_log_that_begins_anew_is_followed_and_the_old_one_stays(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    """A unit whose memory card was changed."""
+    now = NOW - 2 * DAY
+    unit = units(begin=NOW - 5 * DAY, clock=lambda: now)
+    entry = await heat_pump(hass, server, subentry(unit))
+    await in_step(entry)
+    before = held(unit, last=now)
+    unit.stop()
+    await until(lambda: syncs(entry)[0].progress.state is State.NO_UNIT)
+    now, unit.begin = NOW, NOW - DAY
+    await asyncio.to_thread(unit.start)
+    await in_step(entry)
+    new = held(unit)
+    assert await stored(server) == {name: before[name] | new[name] for name in SERIES}
+    # The hours that no log has any more are not looked for again and again.
+    rows = unit.rows
+    syncs(entry)[0]._looked_back = None
+    await until(lambda: syncs(entry)[0]._looked_back is not None)
+    assert unit.rows == rows
+
+
+async def test_a_log_that_wraps_loses_its_oldest_minutes_and_no_others(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units(begin=NOW - 20 * DAY)
+    entry = await heat_pump(hass, server, subentry(unit))
+    await until(lambda: unit.rows > 2_000)
+    # While it is read, its oldest days are overwritten.
+    unit.begin = NOW - 5 * DAY + 20
+    await in_step(entry)
+    found = await stored(server)
+    for name, minutes in held(unit).items():
+        assert minutes.items() <= found[name].items()
+        assert all(unit.value(name, at) in (None, value) for at, value in found[name].items())
+
+
+async def test_a_unit_whose_clock_is_ahead_fills_no_future(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units(begin=NOW - DAY, clock=lambda: NOW + DAY + 20)
+    entry = await heat_pump(hass, server, subentry(unit))
+    progress = syncs(entry)[0].progress
+    await until(lambda: progress.state is State.IN_STEP and progress.lag == 0)
+    found = await stored(server)
+    assert max(found["Mains_1"]) < time.time()
+    assert min(found["Mains_1"]) == NOW - DAY
+    assert 0 < DAY - progress.ahead < 10 * MINUTE
+    # Set right, it goes on where it is.
+    unit._clock = time.time
+    await until(lambda: progress.ahead == 0)
+
+
+async def test_a_unit_whose_clock_is_behind_or_none_is_waited_for(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    now = float(NOW - DAY)
+    unit = units(begin=NOW - 2 * DAY, clock=lambda: now)
+    entry = await heat_pump(hass, server, subentry(unit))
+    await in_step(entry)
+    # Without a battery it wakes up in 1970, until it has asked for the time.
+    begin, unit.begin, now = unit.begin, 0, 500.0
+    await until(lambda: syncs(entry)[0].progress.state is State.NO_UNIT)
+    unit.begin, now = begin, float(NOW)
+    await in_step(entry)
+    assert await stored(server) == held(unit)
+
+
+async def test_a_series_that_is_renamed_goes_on_under_its_new_name(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units()
+    entry = await heat_pump(hass, server, subentry(unit, series={"Mains_1": "W", "Solar": "W"}))
+    await in_step(entry)
+    before = await stored(server)
+    unit.series = {("Roof" if name == "Solar" else name): u for name, u in unit.series.items()}
+    (chosen,) = entry.subentries.values()
+    issue_id = f"iotawatt_series_gone_{chosen.subentry_id}"
+    await until(lambda: ir.async_get(hass).async_get_issue(DOMAIN, issue_id))
+    result = await entry.start_subentry_reconfigure_flow(hass, chosen.subentry_id)
+    result = await put(hass, result, host=chosen.data["host"])
+    await put(hass, result, series=["Mains_1", "Roof"])
+    await in_step(entry)
+    after = await stored(server)
+    assert after["Roof"] == before["Solar"] == after["Solar"]
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
+
+
+async def test_a_unit_that_is_removed_is_not_asked_any_more(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    kept, gone = units(), units(seed=5)
+    gone.fault = UnitFault.PASSWORD
+    entry = await heat_pump(hass, server, subentry(kept), subentry(gone, "iwatt6"))
+    first, second = entry.subentries
+    issue_id = f"iotawatt_password_{second}"
+    await until(lambda: ir.async_get(hass).async_get_issue(DOMAIN, issue_id))
+    hass.config_entries.async_remove_subentry(entry, second)
+    await hass.async_block_till_done()
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
+    asked = len(gone.asked)
+    await in_step(entry)
+    await until(lambda: len(kept.asked) > 12)
+    assert [*entry.runtime_data.iotawatt.units] == [first]
+    assert len(gone.asked) <= asked + 1
+    assert await stored(server) == held(kept)
+
+
+async def test_a_page_asks_for_no_more_rows_than_a_unit_gives(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    units: Callable[..., IotawattUnit],
+) -> None:
+    unit = units(begin=NOW - 5 * DAY)
+    entry = await heat_pump(hass, server, subentry(unit))
+    await in_step(entry)
+    pages = [asked for asked in unit.asked if "group=1m" in asked]
+    assert all("limit=1000" in asked for asked in pages)
+    assert len(pages) == -(-5 * DAY // MINUTE // PAGE_ROWS)
+    assert await stored(server) == held(unit)

@@ -5,7 +5,7 @@ seconds each. What becomes of an entity touches nothing else: without a number i
 sample. While the heat pump does not answer they are sampled all the same.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import isfinite
@@ -229,7 +229,7 @@ class Companions:
             return None
         return self._key(state.entity_id, unit, state.attributes.get(ATTR_STATE_CLASS)), number
 
-    def _key(self, entity_id: str, unit: str | None, state_class: str | None) -> str:
+    def _key(self, entity_id: str, unit: str | None, state_class: object) -> str:
         """Return the key of an entity in a unit, and make it known."""
         key = companion_key(entity_id, unit)
         if key not in self._points:
@@ -250,12 +250,14 @@ class Companions:
             self._keys.add(key)
         return key
 
-    def _names(self, entity_id: str) -> Iterable[str]:
+    def _names(self, entity_id: str) -> list[str]:
         """Return the names of an entity, the same whether or not it is available."""
+        names: list[object] = []
         if (registered := er.async_get(self._hass).async_get(entity_id)) is not None:
-            return filter(None, (registered.name, registered.original_name))
-        state = self._hass.states.get(entity_id)
-        return () if state is None else filter(None, (state.attributes.get(ATTR_FRIENDLY_NAME),))
+            names = [registered.name, registered.original_name]
+        elif (state := self._hass.states.get(entity_id)) is not None:
+            names = [state.attributes.get(ATTR_FRIENDLY_NAME)]
+        return [name for name in names if name and isinstance(name, str)]
 
 
 def _rules(entry: ConfigEntry) -> Rules:

@@ -36,6 +36,10 @@ class Meter:
             if (entity_id := options.get(option))
         }
         self._preferred = bool(options.get(CONF_METER_PREFERRED))
+        self._counted: float | None = None
+        """The energy that was believed last, kWh."""
+        self._fell = False
+        """Whether the energy was less, the last time."""
 
     def on(self, driver: Driver) -> Driver:
         """Return the driver with the meter's values.
@@ -62,4 +66,18 @@ class Meter:
             # Below zero it measures something else, such as a house that feeds in.
             if unit == wanted and isfinite(number) and number >= 0:
                 found[key] = convert(number)
+        if (energy := found.get(ENERGY.key)) is not None and not self._believed(energy):
+            del found[ENERGY.key]
         return found
+
+    def _believed(self, energy: float) -> bool:
+        """Tell whether a counter may show this.
+
+        One that begins anew shows less from now on. One whose device or integration has just
+        started may show 0 for a moment; what it counts up from there would be energy used.
+        """
+        self._fell = not self._fell and self._counted is not None and energy < self._counted
+        if self._fell:
+            return False
+        self._counted = energy
+        return True

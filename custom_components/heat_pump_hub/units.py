@@ -71,12 +71,14 @@ def same(number: float) -> float:
     return number
 
 
-def normal(unit: str | None) -> tuple[str | None, Converter]:
+def normal(unit: object) -> tuple[str | None, Converter]:
     """Return the unit in which history keeps what comes in another, and what converts it.
 
     Power, energy, voltage, current, flow and degrees have one; anything else stays as it is.
-    Kelvin stay: they may be a difference.
+    Kelvin stay: they may be a difference. What is no text is no unit.
     """
+    if not isinstance(unit, str):
+        return None, same
     if unit == UnitOfTemperature.FAHRENHEIT:
         return UnitOfTemperature.CELSIUS, TemperatureConverter.converter_factory(
             unit, UnitOfTemperature.CELSIUS
