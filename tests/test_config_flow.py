@@ -719,12 +719,21 @@ async def test_several_demo_heat_pumps(
     hass: HomeAssistant, heat_pump: FakeHeatPump, fake_demo: FakeDemo
 ) -> None:
     for _ in range(2):
-        form = await submit(hass, await choose(hass, "demo"), {"name": " ", "interval": 300})
+        form = await choose(hass, "demo")
+        form = await submit(hass, form, {**suggestions(form), "interval": 300})
         form = await submit(hass, form, suggestions(form))
         result = await submit(hass, form, {"history_names": "canonical"})
         assert result["title"] == "Demo heat pump"
 
     assert len(hass.config_entries.async_entries(DOMAIN)) == 2
+
+
+async def test_a_demo_heat_pump_has_a_name(
+    hass: HomeAssistant, heat_pump: FakeHeatPump, fake_demo: FakeDemo
+) -> None:
+    form = await submit(hass, await choose(hass, "demo"), {"name": " ", "interval": 5})
+    shows(form, "demo", name="name_empty")
+    shows(await submit(hass, form, {"name": " Mine ", "interval": 5}), "found")
 
 
 async def test_demo_heat_pump_that_does_not_answer_is_stopped(
@@ -1332,7 +1341,7 @@ async def test_every_error_and_abort_is_translated(hass: HomeAssistant, language
     tables = (fields.PROBE_ERRORS, fields.HISTORY_ERRORS)
     keys = {key for table in tables for _, key in table.values()}
     keys |= {*fields.OWN_PROTOCOL_ERRORS.values()}
-    keys |= {"unknown", "demo_failed", "identity_invalid", "identity_taken"}
+    keys |= {"unknown", "demo_failed", "name_empty", "identity_invalid", "identity_taken"}
     keys |= {f"list_{key}" for key in nibe.LIST_ERRORS}
     keys |= {"host_empty", "host_is_url", "host_with_port", "host_invalid", "map_unusable"}
 

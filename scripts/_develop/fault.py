@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from itertools import batched
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,10 @@ from custom_components.heat_pump_hub.const import DOMAIN, STORAGE_VERSION
 from custom_components.heat_pump_hub.detection import Detector, Signal
 from custom_components.heat_pump_hub.drivers import family
 from custom_components.heat_pump_hub.drivers.driver import Address, Layout
-from custom_components.heat_pump_hub.drivers.points import Point, Tier, is_canonical
+from custom_components.heat_pump_hub.drivers.points import Point, Snapshot, Tier, is_canonical
+from custom_components.heat_pump_hub.history.journal import BATCH_POLLS, DAYS, LIMIT_RECORD
+from custom_components.heat_pump_hub.history.journal_file import JournalFile
+from custom_components.heat_pump_hub.history.record import pack
 
 from .processes import wait_until
 from .pumps import Pump
@@ -57,6 +61,8 @@ async def preload(stand: Stand, pump: Pump, past: Path) -> str:
     key = f"{DOMAIN}.{pump.entry_id}.detector"
     content = {"version": STORAGE_VERSION, "minor_version": 1, "key": key, "data": state}
     await asyncio.to_thread((config / key).write_text, json.dumps(content), "utf-8")
+    journal = stand.folder / "config" / DOMAIN / "journal" / f"{pump.entry_id}.sqlite"
+    await asyncio.to_thread(_record, points, past, journal)
     labels = {
         "heatpump_id": pump.identity,
         "manufacturer": data["manufacturer"],
@@ -114,6 +120,24 @@ def _learned(points: Mapping[str, Point], past: Path) -> dict[str, Any]:
     for time, values in _samples(points, past):
         detector.observe(time, values)
     return detector.to_json()
+
+
+def _record(points: Mapping[str, Point], past: Path, journal: Path) -> None:
+    """Let the journal have the last days, for reports and the detector's self-test."""
+    end = datetime.now(UTC)
+    begin = end - timedelta(days=DAYS)
+    file = JournalFile(journal)
+    file.open()
+    try:
+        recent = (
+            Snapshot(time=time, values=values, tiers=frozenset({Tier.MEASUREMENT}))
+            for time, values in _samples(points, past)
+            if time > begin
+        )
+        for some in batched(recent, BATCH_POLLS, strict=False):
+            file.add_record(pack(some), oldest=0, limit=LIMIT_RECORD)
+    finally:
+        file.close()
 
 
 def _series(points: Mapping[str, Point], past: Path, labels: Mapping[str, str]) -> list[str]:

@@ -19,6 +19,8 @@ LANGUAGES: Final = ("en", "de")
 PORT: Final = 8123
 _START_SECONDS: Final = 120.0
 _STOP_SECONDS: Final = 60.0
+_RESTART_STATUS: Final = 100
+"""``homeassistant.const.RESTART_EXIT_CODE``: whoever started it is to start it again."""
 _CONFIGURATION: Final = """\
 homeassistant:
   name: Heat Pump Hub
@@ -87,6 +89,16 @@ class HomeAssistant:
             name="Demo", user=USER, password=self.password, language=self._language
         )
         return client
+
+    @property
+    def wants_restart(self) -> bool:
+        """Whether it ended because somebody chose *Restart* in it."""
+        return self.program.exit_status == _RESTART_STATUS
+
+    async def start_again(self) -> None:
+        """Start with everything that is there. Raises ``DevelopError``."""
+        await self.program.start()
+        await self.program.ready(self._serves, _START_SECONDS)
 
     async def _serves(self) -> bool:
         try:

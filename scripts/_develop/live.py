@@ -67,6 +67,9 @@ async def live(
         loop = asyncio.get_running_loop()
         end = None if seconds is None else loop.time() + seconds
         while end is None or loop.time() < end:
+            if not stand.home_assistant.program.running and stand.home_assistant.wants_restart:
+                print("Home Assistant starts again ...", flush=True)
+                await stand.home_assistant.start_again()
             for program in programs:
                 if not program.running:
                     raise DevelopError(f"{program.name} ended by itself\n{program.tail()}")

@@ -86,6 +86,11 @@ class Program:
         """Whether the process lives."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def exit_status(self) -> int | None:
+        """What the process ended with; ``None`` while it lives, or before."""
+        return None if self._process is None else self._process.returncode
+
     async def start(self) -> Self:
         """Start the program in a group of its own. Raises :class:`DevelopError` if it cannot be."""
         command = self._command

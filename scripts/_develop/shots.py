@@ -16,6 +16,7 @@ from .flow import DOMAIN
 from .frontend import Frontend
 from .home_assistant import LANGUAGES
 from .processes import free_port, wait_until
+from .shots_anomaly import shoot_anomaly
 from .shots_families import FAMILIES, add_families, families_flows
 from .signals import until_signalled
 from .stand import Stand, running
@@ -191,12 +192,16 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("folder", type=Path, metavar="OUTDIR")
     parser.add_argument("--language", choices=LANGUAGES, help="only this one")
+    parser.add_argument(
+        "--anomaly", action="store_true", help="of a fault that was noticed, instead of all else"
+    )
     options = parser.parse_args(arguments)
+    take = shoot_anomaly if options.anomaly else shoot
 
     async def all_languages() -> list[str]:
         raw = []
         for language in [options.language] if options.language else LANGUAGES:
-            found = await shoot(options.folder / language, language)
+            found = await take(options.folder / language, language)
             raw += [f"{language}/{line}" for line in found]
         return raw
 

@@ -93,5 +93,8 @@ def _folder(keep: Path | None) -> Path:
     folder = keep.expanduser().resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        raise DevelopError(f"{folder} is not empty: name a folder that is, each start begins anew")
+        raise DevelopError(
+            f"{folder} is not empty. Each start begins anew and never deletes files that were"
+            " kept: name another folder, or remove this one first"
+        )
     return folder

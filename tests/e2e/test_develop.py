@@ -85,6 +85,22 @@ def test_pictures_show_texts_and_no_keys(environment: Mapping[str, str], tmp_pat
     assert {"flow-found.png", "device-warmwasser.png", "number.png", "options.png"} <= pictures
 
 
+def test_a_fault_stands_when_the_page_opens(environment: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        [ROOT / "scripts/develop", "--fault", "frozen", "--seconds", "1"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The heat pump answers, but none of its values has changed for" in done.stdout
+    assert "Rather the controller or its connection." in done.stdout
+    assert "Further observations" not in done.stdout
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything(
     environment: Mapping[str, str], tmp_path: Path, number: signal.Signals

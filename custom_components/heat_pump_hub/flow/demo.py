@@ -34,9 +34,9 @@ class DemoSteps(MachineSteps):
         errors: dict[str, str] = {}
         if user_input is not None:
             self._data = {CONF_FAMILY: DEMO_FAMILY, CONF_DEMO: True}
-            self._title = user_input[CONF_NAME].strip() or self._demo_name
+            self._title = user_input[CONF_NAME].strip()
             self._options[CONF_INTERVAL] = user_input[CONF_INTERVAL]
-            errors = await self._async_probe_demo()
+            errors = await self._async_probe_demo() if self._title else {CONF_NAME: "name_empty"}
             if not errors:
                 return await self.async_step_found()
         return self.async_show_form(
