@@ -465,7 +465,7 @@ async def test_a_server_that_lost_everything_gets_the_journal_back(
 
 def slow(delay: float, read: list[float] | None = None) -> Any:
     """Let every slice of the recorder take a while, and note where it begins."""
-    original = RecorderSource._rows
+    original = RecorderSource._states
 
     def rows(self: RecorderSource, *arguments: Any) -> Any:
         time.sleep(delay)
@@ -473,7 +473,7 @@ def slow(delay: float, read: list[float] | None = None) -> Any:
             read.append(arguments[1])
         return original(self, *arguments)
 
-    return patch.object(RecorderSource, "_rows", rows)
+    return patch.object(RecorderSource, "_states", rows)
 
 
 async def long_past(hass: HomeAssistant) -> dict[str, Any]:
@@ -662,7 +662,8 @@ async def test_a_backfill_goes_on_when_the_server_is_back(
         with pytest.raises(HomeAssistantError) as raised:
             await call
     assert raised.value.translation_key == "backfill_failed"
-    assert events[-1].data["state"] == "failed"
+    # It may have begun again, if nobody knows yet that the server is away.
+    assert "failed" in [event.data["state"] for event in events]
     with pytest.raises(ServiceValidationError):
         await act(hass, **arguments)
     await asyncio.to_thread(server.start)

@@ -24,7 +24,7 @@ from homeassistant.util import dt as dt_util
 from .archive import Archive
 from .const import DOMAIN, LOGGER, STORAGE_VERSION
 from .history.ask import Span
-from .history.bulk import Batch, Bulk, NotKeptError
+from .history.bulk import Batch, Bulk, Delivered, NotKeptError
 from .history.journal import Journal
 from .history.journal_file import JournalError
 from .history.legacy import NotReadableError
@@ -75,13 +75,24 @@ class Job:
     sent: int = 0
     skipped: int = 0
     resent: int = 0
+    refused: int = 0
     failures: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
     """Other numbers for the answer."""
 
     def counts(self) -> dict[str, Any]:
         """Return what an owner is told."""
-        return {"sent": self.sent, "skipped": self.skipped, "resent": self.resent, **self.notes}
+        counts = {"sent": self.sent, "skipped": self.skipped, "resent": self.resent}
+        if self.refused:
+            counts["refused"] = self.refused
+        return {**counts, **self.notes}
+
+    def add(self, done: Delivered[Any]) -> None:
+        """Count a batch the server holds."""
+        self.sent += done.sent
+        self.skipped += done.skipped
+        self.resent += done.resent
+        self.refused += done.refused
 
 
 type Work = Callable[["Backfill", Job], AsyncIterator[Batch[Step | None]]]
@@ -223,9 +234,7 @@ class Backfill:
             await self._async_show(job, "running")
             try:
                 async for done in self.bulk.deliver(self._works[job.kind](self, job)):
-                    job.sent += done.sent
-                    job.skipped += done.skipped
-                    job.resent += done.resent
+                    job.add(done)
                     if done.tag is not None:
                         job.cursor, job.share = done.tag.cursor, done.tag.share
                         self._store.async_delay_save(lambda: asdict(job), SAVE_DELAY)
@@ -283,9 +292,7 @@ class Backfill:
             try:
                 for work in self._resume:
                     async for done in self.bulk.deliver(work(self, job)):
-                        job.sent += done.sent
-                        job.skipped += done.skipped
-                        job.resent += done.resent
+                        job.add(done)
             except (HistoryError, JournalError) as err:
                 LOGGER.warning("%s: history was not completed: %s", self.entry.title, err)
                 self.resumed = {"state": "failed", "error": type(err).__name__, **job.counts()}

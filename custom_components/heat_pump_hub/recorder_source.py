@@ -9,12 +9,11 @@ from array import array
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import batched, groupby
-import json
+from itertools import groupby
 from math import isfinite
-from operator import itemgetter, lt
+from operator import lt
 import time
-from typing import Any, Final
+from typing import Final
 
 from homeassistant.components.sensor.const import UNIT_CONVERTERS
 from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, STATE_OFF, STATE_ON
@@ -27,34 +26,22 @@ from .history.ask import HOUR, Gap, Labels, Span, labels_of
 from .history.bulk import PAUSE, Column
 from .history.companion_series import CompanionPoint
 from .history.series import Series
+from .recorder_rows import Lists, attributes_of, hours, numbers_of, states, statistics_of
 from .units import DEVICE_CLASSES, Converter, normal, same as _same
 
-ROWS: Final = 4_000
+ROWS: Final = 12_000
 """Rows of a slice, about; reading them takes some milliseconds, in which others get their turn."""
+BREATH: Final = 2_500
+"""Rows a thread works at, until it leaves the interpreter to the event loop."""
 SLICE: Final = 3600.0
 SHORTEST_SLICE: Final = 30.0
 LONGEST_SLICE: Final = 86_400.0
 """Seconds of states that are read together; fewer or more, by how many rows there are."""
 BATCH_SAMPLES: Final = 200_000
-NAMES: Final = 500
-"""Entities that are looked up together."""
 MEAN_DECIMALS: Final = 2
 """Decimals a mean has more than what it is the mean of."""
 MILLISECOND: Final = 0.001
 _FLAGS: Final = {STATE_ON: True, STATE_OFF: False}
-_STATES: Final = """
-SELECT metadata_id, last_updated_ts, state, attributes_id FROM states
-WHERE metadata_id IN ({ids}) AND last_updated_ts > :after AND last_updated_ts <= :last
-ORDER BY metadata_id, last_updated_ts
-"""
-_STATISTICS: Final = """
-SELECT metadata_id, start_ts, mean, min, max, state FROM statistics
-WHERE metadata_id IN ({ids}) AND start_ts >= :first AND start_ts <= :last
-ORDER BY metadata_id, start_ts
-"""
-
-type _Row = tuple[int, float, str | None, int | None]
-"""Number of the entity, time (s since 1970), state, and number of its attributes."""
 type Filled[K] = dict[K, tuple[array[int], array[float]]]
 """Times (ms) and values. Arrays: a list would take four times the memory, and long to be freed."""
 
@@ -124,18 +111,18 @@ class RecorderSource:
             return
         first = min(wanted[source][0].after for source in known.values()) / 1000
         last = max(wanted[source][-1].before for source in known.values()) / 1000
-        statement = _STATES.format(ids=",".join(map(str, sorted(known))))
         filled: Filled[Source] = {}
         width = SLICE
         while first < last:
             end = min(first + width, last)
-            rows = await self._recorder.async_add_executor_job(self._rows, statement, first, end)
-            if rows:
-                await self._hass.async_add_executor_job(self._fill, filled, known, wanted, rows)
+            lists = await self._recorder.async_add_executor_job(self._states, known, first, end)
+            if lists:
+                await self._hass.async_add_executor_job(self._fill, filled, known, wanted, lists)
             first = end
-            if len(rows) < ROWS // 2:
+            rows = sum(len(one.times) for one in lists)
+            if rows < ROWS // 2:
                 width = min(width * 2, LONGEST_SLICE)
-            elif len(rows) > ROWS * 2:
+            elif rows > ROWS * 2:
                 width = max(width / 2, SHORTEST_SLICE)
             if sum(len(times) for times, _ in filled.values()) >= BATCH_SAMPLES:
                 yield _columns(filled)
@@ -153,14 +140,13 @@ class RecorderSource:
         known = await self._recorder.async_add_executor_job(self._statistics_ids, sources)
         if not known:
             return
-        statement = _STATISTICS.format(ids=",".join(map(str, sorted(known))))
         width = max(HOUR, ROWS // len(known) * HOUR)
         first = span.first
         filled: Filled[tuple[int, str]] = {}
         while first <= span.last:
             end = min(first + width - 1, span.last)
             await self._recorder.async_add_executor_job(
-                self._statistics, statement, first / 1000, end / 1000, filled, known
+                self._statistics, first / 1000, end / 1000, filled, known
             )
             first = end + 1
             if sum(len(times) for times, _ in filled.values()) >= BATCH_SAMPLES:
@@ -172,88 +158,68 @@ class RecorderSource:
             yield await self._hass.async_add_executor_job(self._statistics_columns, filled, known)
 
     def _states_ids(self, sources: Sequence[Source]) -> dict[int, Source]:
-        from sqlalchemy import bindparam, text
-
         by_entity = {source.entity_id: source for source in sources}
-        statement = text(
-            "SELECT metadata_id, entity_id FROM states_meta WHERE entity_id IN :ids"
-        ).bindparams(bindparam("ids", expanding=True))
-        known: dict[int, Source] = {}
         with session_scope(hass=self._hass, read_only=True) as session:
-            for some in batched(by_entity, NAMES, strict=False):
-                for number, entity_id in session.execute(statement, {"ids": some}):
-                    known[number] = by_entity[entity_id]
-        return known
+            found = numbers_of(session, by_entity)
+        return {number: by_entity[entity_id] for entity_id, number in found.items()}
 
-    def _rows(self, statement: str, after: float, last: float) -> list[_Row]:
-        from sqlalchemy import text
-
+    def _states(self, known: Mapping[int, Source], after: float, last: float) -> list[Lists]:
         with session_scope(hass=self._hass, read_only=True) as session:
-            rows = _fetched(session.execute(text(statement), {"after": after, "last": last}))
-            if new := {row[3] for row in rows} - self._units.keys():
-                self._learn_units(session, new)
-            return rows
-
-    def _learn_units(self, session: Any, ids: set[int | None]) -> None:
-        from sqlalchemy import bindparam, text
-
-        statement = text(
-            "SELECT attributes_id, shared_attrs FROM state_attributes WHERE attributes_id IN :ids"
-        ).bindparams(bindparam("ids", expanding=True))
-        for number, shared in session.execute(statement, {"ids": sorted(filter(None, ids))}):
-            attributes = json.loads(shared) if shared else {}
-            self._units[number] = attributes.get(ATTR_UNIT_OF_MEASUREMENT)
-        for number in ids - self._units.keys():
-            self._units[number] = None
+            lists = states(session, known, after, last)
+            numbers = {number for one in lists for number in set(one.columns[1])}
+            if new := numbers - self._units.keys():
+                found = attributes_of(session, sorted(filter(None, new)))
+                for number in new:
+                    attributes = {} if number is None else found.get(number, {})
+                    self._units[number] = attributes.get(ATTR_UNIT_OF_MEASUREMENT)
+        return lists
 
     def _statistics_ids(self, sources: Sequence[Source]) -> dict[int, tuple[Source, str | None]]:
-        from sqlalchemy import bindparam, text
-
         by_entity = {source.entity_id: source for source in sources}
-        statement = text(
-            "SELECT id, statistic_id, unit_of_measurement FROM statistics_meta"
-            " WHERE source = 'recorder' AND statistic_id IN :ids"
-        ).bindparams(bindparam("ids", expanding=True))
-        known: dict[int, tuple[Source, str | None]] = {}
         with session_scope(hass=self._hass, read_only=True) as session:
-            for some in batched(by_entity, NAMES, strict=False):
-                for number, entity_id, unit in session.execute(statement, {"ids": some}):
-                    known[number] = by_entity[entity_id], unit
-        return known
+            found = statistics_of(session, by_entity)
+        return {number: (by_entity[name], unit) for name, (number, unit) in found.items()}
 
     def _statistics(
         self,
-        statement: str,
         first: float,
         last: float,
         filled: Filled[tuple[int, str]],
         known: Mapping[int, tuple[Source, str | None]],
     ) -> None:
         """Read a slice, and sort its numbers by series."""
-        from sqlalchemy import text
-
-        with session_scope(hass=self._hass, read_only=True) as session:
-            rows = _fetched(session.execute(text(statement), {"first": first, "last": last}))
-        if rows:
-            _gather(filled, known, rows)
+        counters = [n for n, (source, _) in known.items() if source.point.kind is Kind.COUNTER]
+        # What never falls is highest at the end of its hour.
+        for columns, stats, ids in (
+            (("mean", "min", "max"), ("mean", "min", "max"), known.keys() - counters),
+            (("state",), ("max",), counters),
+        ):
+            if ids:
+                with session_scope(hass=self._hass, read_only=True) as session:
+                    lists = hours(session, columns, ids, first, last)
+                _gather(filled, stats, lists)
 
     def _fill(
         self,
         filled: Filled[Source],
         known: Mapping[int, Source],
         wanted: Mapping[Source, Sequence[Gap]],
-        rows: Sequence[_Row],
+        lists: Sequence[Lists],
     ) -> None:
-        """Turn rows into samples; for a thread."""
-        for number, some in groupby(rows, itemgetter(0)):
-            source = known[number]
+        """Turn what was read into samples; for a thread."""
+        busy = 0
+        for one in lists:
+            source = known[one.number]
             times, values = filled.setdefault(source, (array("q"), array("d")))
-            inside = _inside(list(some), wanted[source])
-            for attributes, group in groupby(inside, itemgetter(3)):
+            stamps, texts, attributes = _inside(one, wanted[source])
+            end = 0
+            for number, group in groupby(attributes):
+                begin, end = end, end + sum(1 for _ in group)
+                some = stamps[begin:end], texts[begin:end]
                 if source.point.quantity in (Quantity.STATE, Quantity.FLAG):
-                    more, numbers = _codes(source, group)
+                    more, numbers = _codes(source, *some)
                 else:
-                    more, numbers = self._numbers(source, list(group), self._units[attributes])
+                    more, numbers = self._numbers(source, *some, self._units[number])
                 last = times[-1] if times else 0
                 if not more or (more[0] > last and all(map(lt, more, more[1:], strict=False))):
                     times.fromlist(more)
@@ -264,25 +230,30 @@ class RecorderSource:
                         times.append(at)
                         values.append(value)
                         last = at
+            if (busy := busy + len(one.times)) > BREATH:
+                busy = 0
+                time.sleep(PAUSE)
         time.sleep(PAUSE)
 
     def _numbers(
-        self, source: Source, rows: Sequence[_Row], unit: str | None
+        self, source: Source, stamps: Sequence[float], texts: Sequence[str | None], unit: str | None
     ) -> tuple[list[int], list[float]]:
-        """Return times and numbers of rows in one unit."""
+        """Return times and numbers of states in one unit."""
         convert = converter(source.point, unit)
         if convert is None:
-            self.no_unit += sum(1 for row in rows if _number(row[2]) is not None)
+            self.no_unit += sum(1 for text in texts if _number(text) is not None)
             return [], []
         try:
-            numbers = [float(row[2]) for row in rows]  # type: ignore[arg-type]
+            numbers = list(map(float, texts))  # type: ignore[arg-type]
         except ValueError, TypeError:
             numbers = []
         # Infinity times zero is no number, and so is the sum of one that is none.
         if not numbers or sum(numbers) * 0 != 0:
-            rows = [row for row in rows if _number(row[2]) is not None]
-            numbers = [float(row[2]) for row in rows]  # type: ignore[arg-type]
-        times = [round(row[1] * 1000) for row in rows]
+            found = zip(stamps, map(_number, texts), strict=True)
+            kept = [(stamp, number) for stamp, number in found if number is not None]
+            stamps = [stamp for stamp, _ in kept]
+            numbers = [number for _, number in kept]
+        times = [round(stamp * 1000) for stamp in stamps]
         factor = source.series.factor
         if convert is not _same:
             numbers = list(map(convert, numbers))
@@ -314,7 +285,7 @@ class RecorderSource:
                 values = array("d", [convert(value) * factor for value in values])
             decimals = source.series.decimals + (MEAN_DECIMALS if stat == "mean" else 0)
             columns.append(Column(source.labels_of(stat), own, values, decimals))
-            if (busy := busy + len(times)) > ROWS:
+            if (busy := busy + len(times)) > 2 * BREATH:
                 busy = 0
                 time.sleep(PAUSE)
         return columns
@@ -328,58 +299,68 @@ def _columns(filled: Filled[Source]) -> list[Column]:
     ]
 
 
-def _gather(
-    filled: Filled[tuple[int, str]],
-    known: Mapping[int, tuple[Source, str | None]],
-    rows: Sequence[tuple[Any, ...]],
-) -> None:
-    """Sort the numbers of rows by series; for a thread."""
-    starts: tuple[float, ...] = ()
+def _gather(filled: Filled[tuple[int, str]], stats: Sequence[str], lists: Iterable[Lists]) -> None:
+    """Sort columns by series; for a thread."""
+    starts: Sequence[float] = ()
     times: array[int] = array("q")
-    for number, group in groupby(rows, itemgetter(0)):
-        _, own, means, lows, highs, readings = zip(*group, strict=True)
-        if own != starts:
+    busy = 0
+    for number, own, columns in lists:
+        if own is not starts:
             starts, times = own, array("q", [round(start * 1000) for start in own])
-        if known[number][0].point.kind is Kind.COUNTER:
-            # What never falls is highest at the end of its hour.
-            found = {"max": readings}
-        else:
-            found = {"mean": means, "min": lows, "max": highs}
-        for stat, numbers in found.items():
+        for stat, numbers in zip(stats, columns, strict=True):
             kept = times
-            if None in numbers:
-                present = [at for at, one in zip(times, numbers, strict=True) if one is not None]
-                kept = array("q", present)
-                numbers = tuple(one for one in numbers if one is not None)
+            try:
+                values = array("d", numbers)
+            except TypeError:
+                values = array("d")
+            if not values or sum(values) * 0 != 0:
+                found = zip(times, numbers, strict=True)
+                present = [(at, one) for at, one in found if one is not None and isfinite(one)]
+                kept = array("q", [at for at, _ in present])
+                values = array("d", [one for _, one in present])
             if kept:
                 column = filled.setdefault((number, stat), (array("q"), array("d")))
                 column[0].extend(kept)
-                column[1].fromlist(list(numbers))
+                column[1].extend(values)
+        if (busy := busy + len(own)) > BREATH:
+            busy = 0
+            time.sleep(PAUSE)
     time.sleep(PAUSE)
 
 
-def _inside(rows: Sequence[_Row], gaps: Sequence[Gap]) -> Sequence[_Row]:
-    """Return the rows that lie in one of some ascending gaps."""
+def _inside(
+    one: Lists, gaps: Sequence[Gap]
+) -> tuple[Sequence[float], Sequence[str | None], Sequence[int | None]]:
+    """Return times, states and attributes that lie in one of some ascending gaps."""
+    stamps = one.times
+    texts, attributes = one.columns
     if len(gaps) == 1:
         first, last = gaps[0].after / 1000, gaps[0].before / 1000
-        if rows[-1][1] < last and rows[0][1] > first:
-            return rows
+        if stamps[-1] < last and stamps[0] > first:
+            return stamps, texts, attributes
     starts = [gap.after / 1000 for gap in gaps]
     ends = [gap.before / 1000 for gap in gaps]
-    return [
-        row
-        for row in rows
-        if (place := bisect_right(starts, row[1]) - 1) >= 0
-        and starts[place] + MILLISECOND <= row[1] <= ends[place] - MILLISECOND
+    places = [
+        index
+        for index, stamp in enumerate(stamps)
+        if (place := bisect_right(starts, stamp) - 1) >= 0
+        and starts[place] + MILLISECOND <= stamp <= ends[place] - MILLISECOND
     ]
+    return (
+        [stamps[place] for place in places],
+        [texts[place] for place in places],
+        [attributes[place] for place in places],
+    )
 
 
-def _codes(source: Source, rows: Iterable[_Row]) -> tuple[list[int], list[float]]:
+def _codes(
+    source: Source, stamps: Sequence[float], states: Sequence[str | None]
+) -> tuple[list[int], list[float]]:
     """Return times and numbers of states and flags that have one."""
     flag = source.point.quantity is Quantity.FLAG
     times: list[int] = []
     numbers: list[float] = []
-    for _, stamp, state, _ in rows:
+    for stamp, state in zip(stamps, states, strict=True):
         if state is None or (flag and state not in _FLAGS):
             continue
         number = source.series.number(_FLAGS[state] if flag else state)
@@ -396,10 +377,3 @@ def _number(state: str | None) -> float | None:
     except ValueError:
         return None
     return number if isfinite(number) else None
-
-
-def _fetched(result: Any) -> list[tuple[Any, ...]]:
-    """Return rows as the driver of the database makes them: Row objects cost more than the query."""
-    rows: list[tuple[Any, ...]] = list(result.cursor.fetchall())
-    result.close()
-    return rows

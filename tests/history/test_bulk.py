@@ -158,18 +158,23 @@ async def test_what_a_killed_server_lost_is_sent_again(
         Batch([column(range(n * 3000, n * 3000 + 3000), f"value_{m}") for m in range(4)], str(n))
         for n in range(3)
     ]
+    confirm = bulk._confirm
+    killed = False
 
-    async def made() -> AsyncIterator[Batch[str]]:
-        for batch in batches:
-            yield batch
-        # All of it was taken, none of it is on the disk.
-        await asyncio.to_thread(victoria_metrics.kill)
-        await asyncio.to_thread(victoria_metrics.start)
+    async def after_a_kill(held: Any) -> None:
+        nonlocal killed
+        if not killed:
+            # The first batch was taken, none of it is on the disk.
+            killed = True
+            await asyncio.to_thread(victoria_metrics.kill)
+            await asyncio.to_thread(victoria_metrics.start)
+        await confirm(held)
 
-    done = [one async for one in bulk.deliver(made())]
-    assert [one.tag for one in done] == ["0", "1", "2"]
-    assert sum(one.resent for one in done) > 0
-    assert sum(one.sent for one in done) == 36_000
+    with patch.object(bulk, "_confirm", after_a_kill):
+        done = await deliver(bulk, *batches)
+    assert [tag for tag, *_ in done] == ["0", "1", "2"]
+    assert sum(resent for *_, resent in done) > 0
+    assert sum(sent for _, sent, *_ in done) == 36_000
     await victoria_metrics.flush()
     found = await held(victoria_metrics)
     assert {labels: len(samples) for labels, samples in found.items()} == {
@@ -358,19 +363,19 @@ async def test_a_batch_waits_for_one_it_overlaps(
 ) -> None:
     bulk = bulk_of(shipper_of(session, victoria_metrics.url), thread, victoria_metrics, hold=1e3)
     order: list[str] = []
-    ready, confirm = bulk._ready, bulk._confirm
+    put, delivered = bulk._put, bulk._delivered
 
-    async def watched_ready(batch: Batch[str], span: Span) -> Any:
+    def watched_put(batch: Batch[str], *rest: Any) -> Any:
         order.append(f"put {batch.tag}")
-        return await ready(batch, span)
+        return put(batch, *rest)
 
-    async def watched_confirm(held: Any) -> Any:
-        order.append(f"count {held.batch.tag}")
-        return await confirm(held)
+    def watched_delivered(flow: Any) -> Any:
+        order.append(f"count {flow[0].tag}")
+        return delivered(flow)
 
     with (
-        patch.object(bulk, "_ready", watched_ready),
-        patch.object(bulk, "_confirm", watched_confirm),
+        patch.object(bulk, "_put", watched_put),
+        patch.object(bulk, "_delivered", watched_delivered),
     ):
         await deliver(
             bulk,

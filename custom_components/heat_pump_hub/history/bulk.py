@@ -9,15 +9,7 @@ nobody else may write to its series in its span meanwhile.
 
 import asyncio
 from collections import deque
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterable,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,7 +23,13 @@ from .ask import Labels, Span, count, decode_export, export, head_of, labels_of
 from .codec import Coding, Compressor, decompress
 from .shipper import HOLD, Shipper
 from .thread import RunInThread
-from .victoriametrics import AuthRejectedError, HistoryError, OverloadedError, UnreachableError
+from .victoriametrics import (
+    AuthRejectedError,
+    HistoryError,
+    OverloadedError,
+    RefusedError,
+    UnreachableError,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -43,6 +41,10 @@ BODY_LIMIT: Final = 48 * 1024
 SLICE_TEXT: Final = 32 * 1024
 HELD_BYTES: Final = 32 * 1024 * 1024
 """Bytes of bodies that are held until they are counted; then the next batch waits."""
+MAKING: Final = 3
+"""Batches that are made ready and sent at a time: one is sent, the others are encoded."""
+MOST_REFUSED: Final = 20
+"""Series of a batch that may be refused, by a server that took others."""
 TRIES: Final = 5
 """Times a batch is sent until it is given up: the server does not keep it."""
 ATTEMPTS: Final = 12
@@ -97,13 +99,14 @@ class Delivered[T]:
     """Samples that were there already."""
     resent: int
     """Samples the server had taken, and lost, and got once more."""
+    refused: int = 0
+    """Samples of series the server refuses, which others must not wait for; they are not sent."""
 
 
 @dataclass(slots=True, eq=False)
-class _Held[T]:
-    """A batch the server has taken."""
+class _Held:
+    """What was made of a batch; from when the server has taken it, it is held."""
 
-    batch: Batch[T]
     bodies: list[bytes]
     coding: Coding
     span: Span
@@ -112,7 +115,38 @@ class _Held[T]:
     skipped: int
     due: float
     resent: int = 0
+    refused: int = 0
     tries: int = 1
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.bodies))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Flow[T]:
+    """A batch on its way: it is made ready, sent in its turn, and held until it is counted.
+
+    Its columns are left behind: a year of them would lie in memory for the time of a hold.
+    """
+
+    tag: T
+    series: Sequence[Labels]
+    span: Span | None
+    task: asyncio.Task[_Held]
+
+    def overlaps(self, batch: Batch[T], whole: Span | None) -> bool:
+        """Tell whether a batch, of a ``whole`` span, holds series and times of this one."""
+        span = self.span
+        # Most end before or begin after all that is on its way: their columns need no look.
+        if span is None or whole is None or whole.first > span.last or whole.last < span.first:
+            return False
+        own = set(self.series)
+        return any(
+            column.labels in own and column.times[0] <= span.last
+            for column in batch.columns
+            if column.times and column.times[-1] >= span.first
+        )
 
 
 class Bulk:
@@ -133,43 +167,35 @@ class Bulk:
         self._hold = hold
         self._sleep = sleep
         self._rng = rng or Random()
+        self._takes = False
 
-    async def deliver[T](self, batches: AsyncIterable[Batch[T]]) -> AsyncIterator[Delivered[T]]:
+    async def deliver[T](self, batches: AsyncIterable[Batch[T]]) -> AsyncGenerator[Delivered[T]]:
         """Send batches; yield each, in order, once all of it was found on the server.
 
         The next ones are sent while the first is held. Raises :class:`NotKeptError` for what
         a server loses again and again, and ``HistoryError`` if it does not answer for long.
         """
-        held: deque[_Held[T]] = deque()
-        posting: asyncio.Task[None] | None = None
+        flow: deque[_Flow[T]] = deque()
         try:
             async with aclosing(_ahead(batches)) as made:
                 async for batch in made:
                     span = _span(batch.columns)
-                    while any(_overlap(one, batch, span) for one in held):
+                    while any(one.overlaps(batch, span) for one in flow):
                         # Else samples of one would be counted for the other.
-                        if posting is not None:
-                            await posting
-                        yield await self._confirm(held.popleft())
-                    # Made ready while the one before is sent: requests still take turns.
-                    ready = await self._ready(batch, span)
-                    if posting is not None:
-                        await posting
-                    while held and (
-                        sum(len(body) for one in held for body in one.bodies) > HELD_BYTES
-                        or held[0].due <= self._now()
-                    ):
-                        yield await self._confirm(held.popleft())
-                    held.append(ready)
-                    posting = asyncio.create_task(self._post(ready))
-            if posting is not None:
-                await posting
-            while held:
-                yield await self._confirm(held.popleft())
+                        yield await self._delivered(flow)
+                    if len(flow) >= MAKING:
+                        await flow[-MAKING].task
+                    while flow and flow[0].task.done() and self._presses(flow):
+                        yield await self._delivered(flow)
+                    before = flow[-1].task if flow else None
+                    task = asyncio.create_task(self._put(batch, span, before))
+                    flow.append(_Flow(batch.tag, [c.labels for c in batch.columns], span, task))
+            while flow:
+                yield await self._delivered(flow)
         finally:
-            if posting is not None:
-                posting.cancel()
-                await asyncio.gather(posting, return_exceptions=True)
+            for one in flow:
+                one.task.cancel()
+            await asyncio.gather(*(one.task for one in flow), return_exceptions=True)
 
     async def missing(self, columns: Sequence[Column], *, alone: bool = False) -> list[Column]:
         """Return the samples that are not on the server. Raises ``HistoryError``.
@@ -201,10 +227,33 @@ class Bulk:
                 delay = max(longest, min(asked or 0.0, LONGEST_DELAY))
                 await self._sleep(delay * self._rng.uniform(0.5, 1.0))
 
-    async def _ready[T](self, batch: Batch[T], span: Span | None) -> _Held[T]:
+    def _presses(self, flow: Sequence[_Flow[Any]]) -> bool:
+        """Tell whether the oldest batch, which was sent, is to be counted before more is sent."""
+        if flow[0].task.result().due <= self._now():
+            return True
+        return sum(one.task.result().size for one in flow if one.task.done()) > HELD_BYTES
+
+    async def _delivered[T](self, flow: deque[_Flow[T]]) -> Delivered[T]:
+        """Return the oldest batch, once it was found on the server."""
+        held = await flow[0].task
+        one = flow.popleft()
+        await self._confirm(held)
+        return Delivered(one.tag, held.sent, held.skipped, held.resent, held.refused)
+
+    async def _put(
+        self, batch: Batch[Any], span: Span | None, before: asyncio.Task[_Held] | None
+    ) -> _Held:
+        """Make a batch ready while those before it are sent, then send it."""
+        held = await self._ready(batch, span)
+        if before is not None:
+            await before
+        await self._post(held)
+        return held
+
+    async def _ready(self, batch: Batch[Any], span: Span | None) -> _Held:
         """Encode what of a batch is not on the server."""
         if span is None:
-            return _Held(batch, [], self._shipper.coding, Span(0, 0), {}, 0, 0, self._now())
+            return _Held([], self._shipper.coding, Span(0, 0), {}, 0, 0, self._now())
         columns = [column for column in batch.columns if column.times]
         total = sum(len(column.times) for column in columns)
         there = await self._count([column.labels for column in columns], span)
@@ -214,15 +263,41 @@ class Bulk:
         coding = self._shipper.coding
         wanted = await self._run(_wanted, columns, there)
         bodies = await self._run(encode, columns, coding)
-        return _Held(batch, bodies, coding, span, wanted, sent, total - sent, self._now())
+        return _Held(bodies, coding, span, wanted, sent, total - sent, self._now())
 
-    async def _post(self, held: _Held[Any]) -> None:
-        """Send what was made ready; the hold begins with the last answer."""
+    async def _post(self, held: _Held) -> None:
+        """Send what was made ready; the hold begins with the last answer.
+
+        Raises ``RefusedError`` where it is not some series that are wrong: many are refused, or
+        nothing was ever taken.
+        """
+        refused: dict[Labels, int] = {}
         for body in held.bodies:
-            await self.ask(partial(self._send, body, held.coding))
+            await self._offer(body, held.coding, refused)
+        for labels, samples in refused.items():
+            held.wanted[labels] -= samples
+            held.sent -= samples
+            held.refused += samples
         held.due = self._now() + (self._hold if held.bodies else 0.0)
 
-    async def _confirm[T](self, held: _Held[T]) -> Delivered[T]:
+    async def _offer(self, body: bytes, coding: Coding, refused: dict[Labels, int]) -> None:
+        """Send a body; in halves if it is refused, until what is refused stands alone."""
+        try:
+            await self.ask(partial(self._send, body, coding))
+            self._takes = True
+        except RefusedError as err:
+            halves = await self._run(_halves, body, coding)
+            for half in halves:
+                await self._offer(half, coding, refused)
+            if halves:
+                return
+            (alone,) = await self._run(decode, [body])
+            refused[alone.labels] = refused.get(alone.labels, 0) + len(alone.times)
+            if len(refused) > (MOST_REFUSED if self._takes else 1):
+                raise
+            _LOGGER.warning("The history server refuses %s: %s", dict(alone.labels), err)
+
+    async def _confirm(self, held: _Held) -> None:
         """Wait until a batch can be counted, and send again what of it lacks."""
         while held.wanted:
             await self._sleep(max(0.0, held.due - self._now()))
@@ -245,7 +320,6 @@ class Bulk:
             held.resent += again.sent
             held.tries += 1
             held.due = again.due + self._hold * (2.0 ** (held.tries - 2) - 1)
-        return Delivered(held.batch.tag, held.sent, held.skipped, held.resent)
 
     async def _send(self, body: bytes, coding: Coding) -> None:
         async with self._shipper.turn() as server:
@@ -293,19 +367,6 @@ def _span(columns: Iterable[Column]) -> Span | None:
     """Return the span of columns; ``None`` if they hold no sample."""
     every = [column.times for column in columns if column.times]
     return Span.of(every) if every else None
-
-
-def _overlap(held: _Held[Any], batch: Batch[Any], whole: Span | None) -> bool:
-    """Tell whether a batch, of a ``whole`` span, holds series and times that are not yet counted."""
-    span = held.span
-    # Most end before or begin after all that is held: their columns need no look.
-    if whole is None or whole.first > span.last or whole.last < span.first:
-        return False
-    return any(
-        column.labels in held.wanted and column.times[0] <= span.last
-        for column in batch.columns
-        if column.times and column.times[-1] >= span.first
-    )
 
 
 async def _ahead[T](batches: AsyncIterable[T]) -> AsyncGenerator[T]:
@@ -383,6 +444,15 @@ def _lines(columns: Iterable[Column]) -> Iterable[str]:
             else:
                 values = ",".join([f"%.{column.decimals}f"] * (end - start)) % tuple(numbers)
             yield f'{head}{values}],"timestamps":[{text}]}}\n'
+
+
+def _halves(body: bytes, coding: Coding) -> list[bytes]:
+    """Return the lines of a body in two bodies, or nothing if it is but one; for a thread."""
+    lines = decompress(body).splitlines(keepends=True)
+    middle = len(lines) // 2
+    compressor = Compressor()
+    some = (lines[:middle], lines[middle:]) if middle else ()
+    return [compressor.compress(b"".join(half), coding) for half in some]
 
 
 def decode(bodies: Iterable[bytes]) -> list[Column]:
