@@ -19,11 +19,13 @@ _READY: Final = """(() => {
     && !document.querySelector('#ha-launch-screen'));
 })()"""
 _APP: Final = "document.querySelector('home-assistant')"
-_DIALOG: Final = f"{_APP}.shadowRoot.querySelector('dialog-data-entry-flow')"
+DIALOG: Final = f"{_APP}.shadowRoot.querySelector('dialog-data-entry-flow')"
+"""The dialog of a flow, in JavaScript."""
 _RAW: Final = re.compile(
     r"\b(?:component\.[\w.]+|[a-z]+(?:_[a-z0-9]+)+|undefined|NaN|null)\b|\[object|\{\w+\}"
 )
 _FLOW_HEIGHT: Final = 900
+_PAGE: Final = "/config/integrations/integration/heat_pump_hub"
 _ADD: Final = "/config/integrations/dashboard/add?domain=heat_pump_hub"
 _OK_BUTTON: Final = f"hph.all('ha-button', {_APP}.shadowRoot.querySelector('dialog-box')).at(-1)"
 _ICON: Final = "ha-svg-icon, ha-icon, svg, path, style, script"
@@ -37,7 +39,7 @@ def raw_keys(texts: Iterable[str]) -> list[str]:
 class Frontend:
     """One user's browser, in one language."""
 
-    STEP: Final = f"{_DIALOG}?._step"
+    STEP: Final = f"{DIALOG}?._step"
     """The step that the flow's dialog shows, in JavaScript."""
 
     def __init__(self, page: Page, client: Client, folder: Path, language: str) -> None:
@@ -120,7 +122,7 @@ class Frontend:
         Raises ``DevelopError``.
         """
         await self.page.wait_for(
-            f"{_DIALOG}?._step?.step_id === {json.dumps(step_id)}",
+            f"{DIALOG}?._step?.step_id === {json.dumps(step_id)}",
             f"the flow shows {step_id}",
             _STEP_SECONDS,
         )
@@ -130,7 +132,7 @@ class Frontend:
     async def failed(self) -> None:
         """Wait until the flow's dialog shows an error. Raises ``DevelopError``."""
         await self.page.wait_for(
-            f"Object.keys({_DIALOG}?._step?.errors || {{}}).length > 0",
+            f"Object.keys({DIALOG}?._step?.errors || {{}}).length > 0",
             "the flow shows an error",
             _STEP_SECONDS,
         )
@@ -139,39 +141,59 @@ class Frontend:
     async def done(self) -> None:
         """Wait until the flow's dialog says that all is done. Raises ``DevelopError``."""
         await self.page.wait_for(
-            f"{_DIALOG}?._step?.type === 'create_entry'", "the flow is done", _STEP_SECONDS
+            f"{DIALOG}?._step?.type === 'create_entry'", "the flow is done", _STEP_SECONDS
         )
         await self.page.settle()
 
     async def choose(self, position: int) -> None:
         """Click on an entry of the flow's menu, from 0, or from -1 at the end."""
         await self.page.click(
-            f"Array.from(hph.all('ha-list-item', {_DIALOG})).at({position})", "the menu"
+            f"Array.from(hph.all('ha-list-item', {DIALOG})).at({position})", "the menu"
         )
 
     async def enter(self, field: str, text: str) -> None:
         """Fill a field of the flow's form."""
-        selector = f"hph.all('ha-selector', {_DIALOG}).find(s => s.name === {json.dumps(field)})"
+        selector = f"hph.all('ha-selector', {DIALOG}).find(s => s.name === {json.dumps(field)})"
         await self.page.fill(f"hph.all('input', {selector})[0]", text, f"the field {field}")
 
     async def pick(self, text: str) -> None:
         """Choose the option of a list whose value is ``text``."""
         await self.page.click(
-            f"hph.all('ha-radio-option, ha-radio', {_DIALOG}).find(r => r.value === "
+            f"hph.all('ha-radio-option, ha-radio', {DIALOG}).find(r => r.value === "
             f"{json.dumps(text)})",
             f"the choice {text}",
         )
 
+    async def select(self, field: str, value: str) -> None:
+        """Choose in the flow's form from a list that drops down."""
+        selector = f"hph.all('ha-selector', {DIALOG}).find(s => s.name === {json.dumps(field)})"
+        await self.page.click(f"hph.all('ha-select', {selector})[0]", f"the list {field}")
+        await self.page.click(
+            f"hph.all('ha-dropdown-item, ha-list-item, mwc-list-item', {selector})"
+            f".find(one => one.value === {json.dumps(value)})",
+            f"the choice {value}",
+        )
+
+    async def open_options(self) -> None:
+        """Open the options from the row of the entry, as an owner does."""
+        await self.open(_PAGE)
+        await self.page.click(
+            "hph.all('ha-icon-button', hph.all('ha-config-entry-row')[0])"
+            ".find(b => b.slot === 'end')",
+            "the button of the options",
+        )
+        await self.step("init")
+
     async def hand_in(self, path: Path) -> None:
         """Hand a file in to the flow's form, and wait until it is uploaded."""
         await self.page.choose_file(
-            f"[...hph.walk({_DIALOG}.shadowRoot)].find(n => n.matches('input[type=file]'))", path
+            f"[...hph.walk({DIALOG}.shadowRoot)].find(n => n.matches('input[type=file]'))", path
         )
         await asyncio.sleep(2.0)
 
     async def submit(self) -> None:
         """Click on the button that ends a step."""
-        await self.page.click(f"hph.all('ha-button', {_DIALOG}).at(-1)", "the button")
+        await self.page.click(f"hph.all('ha-button', {DIALOG}).at(-1)", "the button")
 
     # -- everything else ---------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from .frontend import Frontend
 from .home_assistant import LANGUAGES
 from .processes import free_port, wait_until
 from .shots_anomaly import shoot_anomaly
+from .shots_companions import iotawatt, options
 from .shots_families import FAMILIES, add_families, families_flows
 from .signals import until_signalled
 from .stand import Stand, running
@@ -137,7 +138,7 @@ async def _pages(frontend: Frontend, stand: Stand) -> None:
             await frontend.open(f"/config/integrations/integration/{DOMAIN}")
             await frontend.more_info(entities[key])
             await frontend.picture(f"dialog-{key.replace('_', '-')}")
-    await _options(frontend)
+    await _options(frontend, stand, entry["entry_id"])
     await frontend.size(_PAGE)
     await frontend.open("/config/repairs")
     await frontend.picture("repairs")
@@ -161,15 +162,11 @@ async def _device_pages(
         await frontend.picture(f"{name}-{_slug(device)}")
 
 
-async def _options(frontend: Frontend) -> None:
-    """Open the options from the row of the entry, as an owner does."""
-    await frontend.open(f"/config/integrations/integration/{DOMAIN}")
-    await frontend.page.click(
-        "hph.all('ha-icon-button', hph.all('ha-config-entry-row')[0]).find(b => b.slot === 'end')",
-        "the button of the options",
-    )
-    await frontend.step("init")
+async def _options(frontend: Frontend, stand: Stand, entry_id: str) -> None:
+    await frontend.open_options()
     await frontend.picture("options")
+    await options(frontend, stand, entry_id)
+    await iotawatt(frontend)
 
 
 async def _devices(stand: Stand, entry_id: str) -> dict[str, str]:
