@@ -4,6 +4,7 @@ from collections.abc import Generator
 import csv
 from datetime import UTC, date, datetime, timedelta
 import json
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from zipfile import ZipFile
@@ -45,6 +46,10 @@ def fake() -> Generator[FakeFamily]:
 async def vienna(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     await hass.config.async_set_time_zone("Europe/Vienna")
     freezer.move_to(NOON)
+
+
+def mode(path: str) -> int:
+    return Path(path).stat().st_mode & 0o777
 
 
 def sheet(path: str) -> str:
@@ -244,3 +249,37 @@ def test_a_batch_that_reaches_beyond_a_period_gives_it_no_empty_column() -> None
     assert keys_in(record, first, first) == {"a", "mode"}
     assert keys_in(record, first + 1, first + 30_000) == {"b"}
     assert keys_in(Record(first, first, b"damaged"), first, first) == set()
+
+
+@pytest.mark.parametrize(("monday", "hours"), [("2026-03-23", 167), ("2026-10-19", 169)])
+async def test_a_week_has_the_hours_it_has(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    freezer: FrozenDateTimeFactory,
+    monday: str,
+    hours: int,
+) -> None:
+    day = date.fromisoformat(monday)
+    zone = dt_util.get_default_time_zone()
+    begin = datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+    freezer.move_to(begin + timedelta(days=7, hours=12))
+    entry = with_options({})
+    await set_up(hass, entry)
+    take(entry, *(begin + timedelta(hours=step) for step in range(-1, hours + 1)))
+    done = await export(hass, period="week", date=f"{day + timedelta(days=3)}", format="json")
+    assert done["file"].endswith(f"{monday}_weekly.json")
+    assert done["rows"] == hours
+    times = [row[0] for row in json.loads(text(done["file"]))["rows"]]
+    assert datetime.fromisoformat(times[0]) == begin
+    assert datetime.fromisoformat(times[-1]) == begin + timedelta(hours=hours - 1)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "xlsx"])
+async def test_nobody_else_reads_a_report(
+    hass: HomeAssistant, fake: FakeFamily, freezer: FrozenDateTimeFactory, kind: str
+) -> None:
+    await set_up(hass, with_options({}))
+    freezer.tick(timedelta(seconds=30))
+    done = await export(hass, **SINCE, format=kind)
+    assert mode(done["file"]) == 0o600
+    assert "www" not in done["file"]

@@ -317,6 +317,42 @@ async def test_a_scheduled_report_is_tried_twice(
     assert "no report 2026-01-15_daily: gone" in caplog.text
 
 
+async def test_old_reports_make_room_before_a_new_one_is_written(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    freezer.move_to(WEDNESDAY)
+    entry = make_entry(options=DAILY | {"report_days": 7})
+    await set_up(hass, entry)
+    take(entry, datetime(2026, 1, 13, 12, tzinfo=UTC))
+    folder(hass).mkdir(parents=True)
+    ages = {
+        "2026-01-06_daily.csv": 8,
+        ".2026-01-06_export-20260106-070000.csv.partial": 8,
+        "2026-01-08_daily.csv": 6,
+        "notes.txt": 1000,
+    }
+    for name, days in ages.items():
+        path = folder(hass) / name
+        path.write_text("old")
+        os.utime(path, (0, datetime(2026, 1, 14, tzinfo=UTC).timestamp() - days * 86_400))
+
+    def full_with_old_ones(path: Path) -> None:
+        if (path / "2026-01-06_daily.csv").exists():
+            raise reports.DiskFullError("95%")
+
+    with patch.object(reports, "check_disk", full_with_old_ones):
+        await morning(hass, freezer)
+    assert {path.name for path in folder(hass).iterdir()} == {
+        "2026-01-08_daily.csv",
+        "2026-01-13_daily.csv",
+        "notes.txt",
+    }
+    assert "2 old reports removed, 6 bytes" in caplog.text
+
+
 async def test_old_reports_that_cannot_be_removed_are_told(
     hass: HomeAssistant,
     fake: FakeFamily,

@@ -255,13 +255,14 @@ class Reports:
                 day_order(today - timedelta(days=1), format=kind),
                 week_order(today - timedelta(days=7), format=kind),
             ]
+            # First, as they may be what fills the disk.
+            await self._async_remove_old()
             for order, due in zip(orders, (True, today.weekday() == 0), strict=True):
                 if missing_only or not due:
                     path = self.folder / f"{order.name}.{order.format}"
                     if await self._run(path.exists):
                         continue
                 await self._async_write_scheduled(order, quiet=missing_only or not due)
-            await self._async_remove_old()
         finally:
             self._scheduled = False
 

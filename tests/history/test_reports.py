@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, strategies as st
@@ -220,10 +221,17 @@ def test_a_workbook_that_cannot_be_written_is_an_error_of_the_disk(
     file.abort()
 
 
-def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("used", "full"), [(89, False), (90, False), (91, True)])
+def test_a_full_disk_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used: int, full: bool
+) -> None:
     check_disk(tmp_path)
-    monkeypatch.setattr(reports, "DISK_LIMIT", 0.0)
-    with pytest.raises(DiskFullError, match="%"):
+    usage = SimpleNamespace(total=100, used=used, free=100 - used)
+    monkeypatch.setattr(reports.shutil, "disk_usage", lambda _: usage)
+    if not full:
+        check_disk(tmp_path)
+        return
+    with pytest.raises(DiskFullError, match="91%"):
         check_disk(tmp_path)
 
 

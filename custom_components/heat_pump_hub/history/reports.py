@@ -22,7 +22,11 @@ DISK_LIMIT: Final = 0.9
 """Share of the disk in use above which no report is written."""
 SETTINGS_HOLD: Final = timedelta(minutes=30)
 """A setting is repeated in rows between its reads, but not over a longer gap."""
-_FILES: Final = re.compile(r"\d{4}-\d{2}-\d{2}_(daily|weekly|export)[-\w]*\.(csv|json|xlsx)")
+_FILES: Final = re.compile(
+    r"\d{4}-\d{2}-\d{2}_(daily|weekly|export)[-\w]*\.(csv|json|xlsx)"
+    r"|\.\d{4}-\d{2}-\d{2}_\w+[-\w]*\.\w+\.partial"
+)
+"""Reports, and what is left of one when Home Assistant was killed over it."""
 
 
 class Resolution(StrEnum):
