@@ -7,7 +7,7 @@ only what it had read in the last W, or five minutes where polls are joined.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -82,6 +82,18 @@ class Told(NamedTuple):
     """Samples that wait to be joined."""
 
 
+class Fate(NamedTuple):
+    """What happens next; in seconds."""
+
+    which: str
+    pause: float
+    """From the first poll, or from the last kill, to this one."""
+    later: float
+    """From the server's death to the writer's, where both die."""
+    away: float
+    """From the server's death to its return."""
+
+
 @dataclass(slots=True)
 class Life:
     """One run of a writer."""
@@ -150,15 +162,17 @@ async def measure(
     lengths: Lengths = Lengths(),
     rigs: int = 1,
     tell: Callable[[str], None] = lambda _text: None,
+    choices: Sequence[str] = CHOICES,
 ) -> list[Figure]:
-    """Kill at random moments, so often in sum; then compare."""
+    """Kill at random moments, so often in sum, one of ``choices`` each time; then compare."""
     # Only a new server can be told to write more often.
     work = [Rig(number, old=lengths.scale == 1 and number % 4 == 3) for number in range(rigs)]
     shares = [len(range(number, kills, rigs)) for number in range(rigs)]
     with tempfile.TemporaryDirectory(dir=folder) as name:
         async with asyncio.TaskGroup() as group:
             for rig, share in zip(work, shares, strict=True):
-                group.create_task(_run(rig, Path(name) / str(rig.number), share, lengths, tell))
+                fates = _fates(Random(1000 * kills + rig.number), share, lengths, choices)
+                group.create_task(_run(rig, Path(name) / str(rig.number), fates, lengths, tell))
     result = Sum()
     for rig in work:
         one = compare(rig, lengths)
@@ -213,14 +227,13 @@ def compare(rig: Rig, lengths: Lengths) -> Sum:
 
 
 async def _run(
-    rig: Rig, folder: Path, kills: int, lengths: Lengths, tell: Callable[[str], None]
+    rig: Rig, folder: Path, fates: Sequence[Fate], lengths: Lengths, tell: Callable[[str], None]
 ) -> None:
     journal = folder / "journal.sqlite"
     server = await asyncio.to_thread(Server(folder / "server", *lengths.flags, old=rig.old).start)
-    random = Random(1000 * kills + rig.number)
     try:
         rig.lives.append(await _begin(journal, server, lengths))
-        for number, (which, pause, writer_after, away) in enumerate(_fate(random, kills, lengths)):
+        for number, (which, pause, writer_after, away) in enumerate(fates):
             while not rig.lives[-1].taken:
                 await asyncio.sleep(0.05)
             await asyncio.sleep(pause)
@@ -242,7 +255,7 @@ async def _run(
                 if which == BOTH and away <= 1:
                     rig.lives.append(await _begin(journal, server, lengths))
             tell(
-                f"rig {rig.number}: kill {number + 1} of {kills}, {which} after {pause:.1f} s,"
+                f"rig {rig.number}: kill {number + 1} of {len(fates)}, {which} after {pause:.1f} s,"
                 f" away {away if which != WRITER else 0:.1f} s; told before: {last}"
             )
         # What the last writer took before this may lack nothing.
@@ -265,12 +278,10 @@ async def _run(
         server.kill()
 
 
-def _fate(
-    random: Random, kills: int, lengths: Lengths
-) -> Iterator[tuple[str, float, float, float]]:
-    """Yield who dies, after how long, how much later the writer does, and how long it is away."""
+def _fates(random: Random, kills: int, lengths: Lengths, choices: Sequence[str]) -> list[Fate]:
+    fates = []
     for _ in range(kills):
-        which = random.choice(CHOICES)
+        which = random.choice(choices)
         pause = random.uniform(2.5, 15.0) if random.random() < 0.5 else random.uniform(15.0, 120.0)
         if lengths.scale < 1 and pause > 15:
             pause /= 8
@@ -280,7 +291,10 @@ def _fate(
         away = random.uniform(0.0, 1.5)
         if lengths.scale == 1 and random.random() < QUIET:
             away = random.uniform(30.0, 200.0)
-        yield which, pause * lengths.scale, later * lengths.scale, away * lengths.scale
+        fates.append(
+            Fate(which, pause * lengths.scale, later * lengths.scale, away * lengths.scale)
+        )
+    return fates
 
 
 async def _begin(journal: Path, server: Server, lengths: Lengths) -> Life:

@@ -8,6 +8,7 @@ from enum import StrEnum
 import os
 from pathlib import Path
 import subprocess
+import time
 from typing import Self
 
 import aiohttp
@@ -85,10 +86,11 @@ class House:
         server: VictoriaMetrics,
         hold: float = 1.0,
         sleep: Callable[[float], Awaitable[None]] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Prepare all of it; W is one and a half times the hold, as in a real house.
 
-        Pauses are short, unless a ``sleep`` is given.
+        Pauses are short, unless a ``sleep`` is given; ``clock`` gives seconds since 1970.
         """
         self.executor = ThreadPoolExecutor(1)
         self._server = server
@@ -99,9 +101,10 @@ class House:
             "keller",
             self.executor,
             spill_after=hold * 1.5,
+            clock=clock,
             on_failing=self.troubles.append,
         )
-        self.shipper = Shipper(server, hold=hold, sleep=sleep or short)
+        self.shipper = Shipper(server, hold=hold, sleep=sleep or short, clock=clock)
         self.feed = Feed(encoder("keller"), self.journal.outbox, self.shipper)
         self.feed.keys = self.journal.keys = None
         self._task: asyncio.Task[None] | None = None

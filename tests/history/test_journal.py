@@ -129,7 +129,7 @@ async def test_slow_polls_do_not_wait_for_a_batch_to_be_full(make: Callable[...,
 
 async def test_what_is_too_old_is_forgotten(make: Callable[..., Journal]) -> None:
     late = [NOW / 1000]
-    journal = make(days=1, clock=lambda: late[0])
+    journal = make(days=1, clock=lambda: late[0], settled_after=0)
     await journal.open()
     journal.take(poll(0))
     await journal.flush()
@@ -137,6 +137,24 @@ async def test_what_is_too_old_is_forgotten(make: Callable[..., Journal]) -> Non
     journal.take(poll(3000))
     await journal.flush()
     assert await read(journal, 0, 4000) == [poll(3000)]
+
+
+async def test_a_clock_that_is_set_costs_nothing_of_the_record(
+    make: Callable[..., Journal],
+) -> None:
+    late = [NOW / 1000]
+    journal = make(days=1, clock=lambda: late[0])
+    await journal.open()
+    journal.take(poll(0))
+    await journal.flush()
+    # Ten years ahead, and right again.
+    late[0] += 3650 * 86_400
+    journal.take(poll(10))
+    await journal.flush()
+    late[0] -= 3650 * 86_400
+    journal.take(poll(20))
+    await journal.flush()
+    assert await read(journal, 0, 4000) == [poll(0), poll(10), poll(20)]
 
 
 async def test_a_backup_gets_one_whole_file(make: Callable[..., Journal], tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ async def test_what_is_in_flight_is_not_dropped(make: Make) -> None:
 
 
 async def test_what_is_too_old_is_dropped(make: Make) -> None:
-    outbox = make(days=1)
+    outbox = make(days=1, settled_after=0)
     old = frame(2, first=NOW - 86_400_000 - 5_000)
     outbox.put(frame(1, first=NOW - 1000))
     outbox.put(old)
@@ -210,6 +210,48 @@ async def test_what_is_too_old_is_dropped(make: Make) -> None:
     outbox.put_aside(await taken(outbox), 1e12)
     outbox.put(frame(1, first=NOW))
     assert (outbox.dropped, outbox.samples) == (2, 3)
+
+
+async def test_a_clock_that_is_set_costs_nothing(make: Make) -> None:
+    now = [NOW / 1000]
+    outbox = make(days=1, clock=lambda: now[0])
+    outbox.put(frame(1, first=NOW))
+    outbox.put_aside(await taken(outbox), 1e12)
+    outbox.put(frame(1, first=NOW + 1))
+    # Ten years ahead: what waits looks old, to the outbox and by the retention of the server.
+    now[0] += 3650 * 86_400
+    ahead = NOW + 3650 * 86_400_000
+    outbox.put(frame(1, first=ahead))
+    assert outbox.put_old_aside(ahead - 1, 1e12) == 0
+    now[0] -= 3650 * 86_400
+    outbox.put(frame(1, first=NOW + 2))
+    assert (outbox.dropped, outbox.samples) == (0, 4)
+    assert firsts(await taken(outbox)) == [0, 1, ahead - NOW, 2]
+
+
+async def test_what_was_sampled_before_the_clock_was_set_is_given_up(make: Make) -> None:
+    now = [10.0]
+    outbox = make(clock=lambda: now[0])
+    outbox.put(frame(1, first=9_000))
+    outbox.put(frame(1, first=10_000))
+    assert outbox.samples == 2
+    now[0] = NOW / 1000
+    outbox.put(frame(1, first=NOW))
+    # No server takes samples of 1970.
+    assert (outbox.dropped, outbox.samples) == (2, 1)
+
+
+async def test_times_that_come_twice_are_counted_apart(make: Make) -> None:
+    outbox = make()
+    for first in (0, 10, 20, 30, 15, 25, 40, 50):
+        outbox.put(frame(1, first=NOW + first))
+    outbox.hold(await taken(outbox), 1.0)
+    groups = []
+    while group := outbox.due(2.0, MUCH):
+        groups.append(firsts(group))
+        await outbox.release(group)
+    # Nothing else lies in the span of a group.
+    assert groups == [[0, 10], [20], [30], [15], [25], [40, 50]]
 
 
 async def test_a_disk_that_fails_is_told_tried_again_and_loses_nothing(

@@ -8,6 +8,7 @@ class Entry:
 
     __slots__ = (
         "acked",
+        "alone",
         "body",
         "due",
         "first",
@@ -48,6 +49,8 @@ class Entry:
         """How often the server took it and had lost it later."""
         self.number = 0
         """Place in the order of time; between two neighbours nothing else was sampled."""
+        self.alone = False
+        """Whether something else was sampled at the same times, as the clock was set back."""
         self.in_flight = False
         """Whether its body is needed: it is being sent."""
         self.gone = False

@@ -1,6 +1,7 @@
 """From a heat pump's polls to its outbox: one frame a poll, or joined while there is time."""
 
 from collections.abc import Container, Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
 from ..drivers.points import Snapshot
@@ -26,6 +27,7 @@ class Feed:
         self._shipper = shipper
         self._joining: list[Snapshot] = []
         self._polls = 0
+        self._newest: datetime | None = None
         outbox.draw = self._draw
 
     def prepare(self, keys: Iterable[str] | None) -> None:
@@ -41,6 +43,11 @@ class Feed:
         self._polls += 1
         span = (snapshot.time - self._joining[0].time).total_seconds()
         joining = self._polls < JOINED_POLLS and span < JOINED_SECONDS
+        if self._newest is not None and snapshot.time <= self._newest:
+            # The clock was set back: what is counted must not lie among other samples.
+            joining = False
+        else:
+            self._newest = snapshot.time
         if self._shipper.away and joining:
             self._outbox.joining += sum(
                 self.encoder.count(one, self.keys) for one in (*before, snapshot)

@@ -17,9 +17,10 @@ from typing import Final
 
 from ..drivers.points import Snapshot
 from .journal_file import DamagedJournalError, JournalError, JournalFile, Record
-from .outbox import DAY, LIMIT_BYTES, SPILL_AFTER, Outbox
+from .outbox import LIMIT_BYTES, SPILL_AFTER, Outbox
 from .record import pack, unpack
 from .series import milliseconds
+from .steady import SETTLED_AFTER
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Journal:
         limit_bytes: int = LIMIT_BYTES,
         limit_record: int = LIMIT_RECORD,
         clock: Callable[[], float] = time.time,
+        settled_after: float = SETTLED_AFTER,
         on_damaged: Callable[[Path], None] = lambda _path: None,
         on_failing: Callable[[str | None], None] = lambda _reason: None,
     ) -> None:
@@ -59,9 +61,7 @@ class Journal:
         """Which points are recorded; ``None``: all."""
         self._executor = executor
         self._file = JournalFile(path)
-        self._days = days
         self._limit_record = limit_record
-        self._clock = clock
         self._on_damaged = on_damaged
         self._on_failing = on_failing
         self._batch: list[Snapshot] = []
@@ -76,6 +76,7 @@ class Journal:
             days=days,
             limit_bytes=limit_bytes,
             clock=clock,
+            settled_after=settled_after,
             on_trouble=self._trouble,
         )
 
@@ -186,7 +187,7 @@ class Journal:
             if self.paused or not self._batch:
                 return
             batch = self._batch.copy()
-            oldest = int((self._clock() - self._days * DAY) * 1000)
+            oldest = self.outbox.kept_since()
             try:
                 await self._run(self._write_record, batch, oldest)
             except JournalError as err:

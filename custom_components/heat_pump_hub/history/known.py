@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import logging
+import math
 from typing import Final
 
 from .codec import Coding
@@ -31,6 +32,8 @@ class Known:
         self.info: ServerInfo | None = None
         self.coding = Coding.ZSTD
         """How frames are best encoded."""
+        self.asked_at = -math.inf
+        """When it was last asked."""
         self._troubles = troubles
         self._clock = clock
         self._now = now
@@ -66,6 +69,7 @@ class Known:
             self._probe = None
             self._use(Coding.GZIP)
         self.info = info
+        self.asked_at = self._now()
         if info.readable:
             self._troubles.ends(Trouble.UNREADABLE)
         else:

@@ -8,6 +8,7 @@ costs the disk nothing.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 import logging
 import time
 from typing import Final
@@ -17,6 +18,7 @@ from .entry import Entry
 from .journal_file import JournalError, JournalFile
 from .series import Frame
 from .shelf import Shelf
+from .steady import SETTLED_AFTER, Steady
 from .thread import RunInThread
 
 _LOGGER = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ LIMIT_BYTES: Final = 256 * 1024 * 1024
 LIMIT_MEMORY: Final = 32 * 1024 * 1024
 """Bytes of frames that may wait in memory while the disk fails."""
 DAY: Final = 86_400.0
+IMPOSSIBLE: Final = 946_684_800_000
+"""Whatever is older (2000, in ms) was sampled before the clock was set."""
 
 
 class Outbox:
@@ -44,10 +48,12 @@ class Outbox:
         limit_bytes: int = LIMIT_BYTES,
         limit_memory: int = LIMIT_MEMORY,
         clock: Callable[[], float] = time.time,
+        settled_after: float = SETTLED_AFTER,
         on_trouble: Callable[[JournalError | None], None] = lambda _error: None,
     ) -> None:
         """Use a file in its thread; ``clock`` gives seconds since 1970.
 
+        Nothing is given up for its age until the clock has run evenly for so many seconds.
         ``on_trouble`` gets what is wrong with the disk, and ``None`` when it works again.
         """
         self.heatpump_id = heatpump_id
@@ -65,6 +71,7 @@ class Outbox:
         self._limit_bytes = limit_bytes
         self._limit_memory = limit_memory
         self._clock = clock
+        self._steady = Steady(clock, settled_after=settled_after)
         self._shelf = Shelf(
             heatpump_id,
             file,
@@ -78,6 +85,8 @@ class Outbox:
         self._held: deque[Entry] = deque()
         self._aside: list[tuple[float, Entry]] = []
         self._numbers = 0
+        self._newest = 0
+        """Time of the newest sample, ms since 1970."""
         self._held_total = 0
         self._closed = False
 
@@ -133,6 +142,18 @@ class Outbox:
         """Whether something waits to be sent."""
         return bool(self._waiting)
 
+    def kept_since(self) -> int:
+        """Return the time, ms since 1970, of the oldest that is not given up for its age."""
+        if self._steady.jumps():
+            # What the server would have dropped it may take now.
+            self.wake(float("inf"))
+        now = int(self._clock() * 1000)
+        if now < IMPOSSIBLE:
+            return 0
+        if not self._steady.settled:
+            return IMPOSSIBLE
+        return now - int(self._days * DAY * 1000)
+
     async def load(self) -> None:
         """Find what an earlier run left. Raises :class:`JournalError`."""
         found = await self._shelf.load()
@@ -142,6 +163,7 @@ class Outbox:
             if not entry.number:
                 self._numbers += 2
                 entry.number = self._numbers
+            self._place(entry, ())
         self._numbers += 1
         self._waiting.extendleft(reversed(found))
         self._drop_excess()
@@ -156,6 +178,7 @@ class Outbox:
         )
         self._numbers += 1
         entry.number = self._numbers
+        self._place(entry, chain(self._waiting, self._flight, self._held))
         self._waiting.append(entry)
         self._shelf.add(entry)
         self._drop_excess()
@@ -202,7 +225,12 @@ class Outbox:
             samples += entry.samples
             if entry.acked > before:
                 break
-            if found and (samples > limit or entry.number != found[-1].number + 1):
+            if found and (
+                samples > limit
+                or entry.number != found[-1].number + 1
+                or entry.alone
+                or found[-1].alone
+            ):
                 break
             found.append(entry)
         return found
@@ -250,6 +278,8 @@ class Outbox:
     def put_old_aside(self, before: int, until: float) -> int:
         """Put what waits and begins ``before`` a time (ms) aside; return its samples."""
         old: list[Entry] = []
+        if self._steady.was_set:
+            return 0
         while self._waiting and self._waiting[0].first < before:
             old.append(self._waiting.popleft())
         self._aside += [(until, entry) for entry in old]
@@ -297,6 +327,14 @@ class Outbox:
         self._closed = True
         return await self._shelf.close()
 
+    def _place(self, entry: Entry, earlier: Iterable[Entry]) -> None:
+        """See whether an entry lies, in time, before the newest."""
+        if entry.first <= self._newest:
+            entry.alone = True
+            for other in earlier:
+                other.alone |= other.last >= entry.first
+        self._newest = max(self._newest, entry.last)
+
     def _land(self, entries: set[Entry]) -> None:
         """Take entries out of those that are in flight."""
         self._flight = [entry for entry in self._flight if entry not in entries]
@@ -315,7 +353,7 @@ class Outbox:
 
     def _drop_excess(self) -> None:
         """Give the oldest up that wait beyond the limits of age and size."""
-        oldest = (self._clock() - self._days * DAY) * 1000
+        oldest = self.kept_since()
         dropped = [entry for _, entry in self._aside if entry.last < oldest]
         if dropped:
             self._aside = [pair for pair in self._aside if pair[1].last >= oldest]

@@ -377,8 +377,9 @@ class Shipper:
             outbox.put_aside(again, self._now() + delay)
         if tries >= LOSSES:
             self._troubles.begins(Trouble.NOT_KEPT, str(samples))
-        # It was restarted, perhaps as another version.
-        self._known.forget()
+        if any(entry.acked >= self._known.asked_at for entry in lost):
+            # It was restarted, perhaps as another version.
+            self._known.forget()
 
     def _failed(self, err: HistoryError, server: Server) -> None:
         if self._backoff.error is None:
