@@ -738,6 +738,27 @@ async def test_many_reasons_are_three_and_a_number(hass: HomeAssistant) -> None:
     assert texts.statement(many[5]).startswith("“unknown_key” went from")
 
 
+async def test_what_was_found_in_two_ways_is_said_once(hass: HomeAssistant) -> None:
+    texts = await texts_in(hass, "en")
+    spread = {"signals": ("flow_temperature", "return_temperature"), "observed": 9, "expected": 4}
+    found = [
+        reason(**spread, monitor="relation_slow", context={**HEATING, "relation": "spread"}),
+        reason(**spread, monitor="relation_fast", context={**HEATING, "relation": "spread"}),
+        reason(
+            **spread,
+            monitor="relation_fast",
+            context={"unit": "°C", "mode": "dhw", "relation": "spread"},
+        ),
+        reason(monitor="tank_loss", signals=("dhw_temperature",), observed=2.9, expected=0.5),
+        reason(monitor="tank_cooling", signals=("dhw_temperature",), observed=2.9, expected=0.9),
+    ]
+    told = texts.paragraphs(found)
+    assert [paragraph.partition(" ")[0] for paragraph in told] == ["The", "The", "The", "Sensor"]
+    assert "for quite some time" in told[0]
+    assert "while heating hot water" in told[1]
+    assert "usual are 0.5" in told[2]
+
+
 async def test_without_reasons_nothing_is_said(hass: HomeAssistant) -> None:
     texts = await texts_in(hass, "en")
     assert texts.paragraphs([]) == []

@@ -75,7 +75,10 @@ class AnomalyTexts:
 
     def paragraphs(self, reasons: Sequence[Reason]) -> list[str]:
         """Return one paragraph a reason, then whom to suspect, then possible causes."""
-        told = list(dict.fromkeys(f"{self.statement(one)} {self._when(one)}" for one in reasons))
+        about: dict[object, Reason] = {}
+        for one in reasons:
+            about.setdefault(self._subject(one), one)
+        told = [f"{self.statement(one)} {self._when(one)}" for one in about.values()]
         found = told[:SHOWN]
         if (more := len(told) - SHOWN) > 0:
             found.append(self._say("more", count=self._number(more, 0)))
@@ -84,6 +87,13 @@ class AnomalyTexts:
         if causes := self.causes(reasons):
             found.append(self._say("causes", causes=", ".join(causes)))
         return found
+
+    def _subject(self, reason: Reason) -> object:
+        """Return what is equal for reasons that say the same, found in two ways."""
+        relation = reason.context.get("relation")
+        if reason.monitor in ("relation_fast", "relation_slow") and relation:
+            return relation, reason.context.get("mode")
+        return self._variant(reason), reason.signals
 
     def statement(self, reason: Reason) -> str:
         """Return the sentence that says what was seen and what would be usual."""
