@@ -12,6 +12,7 @@ from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UN
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
+from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
@@ -147,6 +148,37 @@ async def test_an_episode_is_an_event_with_a_sentence(
     assert kinds(events) == ["started"]
     assert events[0].data["message"] == f"reports unusual behaviour: {sentence}"
     assert events[0].data["entity_id"] == found.entity_id
+
+
+async def test_everything_that_is_told_has_the_units_of_the_owner(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    detector: FakeDetector,
+    freezer: FrozenDateTimeFactory,
+    events: list[Event[Any]],
+) -> None:
+    hass.config.units = US_CUSTOMARY_SYSTEM
+    await judge(hass, freezer, detector, replace(STUCK, reasons=(COLD,)))
+    sentence = (
+        "“Circuit A Flow temperature” is at 69.8 °F; "
+        "87.8 °F ± 3.6 °F would be usual in this situation."
+    )
+    happened = hass.states.get(entity_id(hass, "event", "anomaly_episode"))
+    assert happened is not None
+    assert happened.attributes["sentence"] == sentence
+    assert happened.attributes["explanation"].startswith(sentence)
+    numbers = {key: happened.attributes[key] for key in ("observed", "expected", "unit")}
+    assert numbers == {"observed": 69.8, "expected": 87.8, "unit": "°F"}
+    assert events[0].data["message"].endswith(sentence)
+    found = issue(hass)
+    assert found is not None
+    assert found.translation_placeholders is not None
+    assert found.translation_placeholders["explanation"].startswith(sentence)
+    shown = hass.states.get(entity_id(hass, "binary_sensor", "anomaly"))
+    assert shown is not None
+    assert shown.attributes["explanation"].startswith(sentence)
+    (one,) = shown.attributes["reasons"]
+    assert (one["observed"], one["tolerance"], one["unit"]) == (69.8, 3.6, "°F")
 
 
 async def test_quiet_for_less_than_six_hours_is_the_same_episode(
