@@ -171,13 +171,14 @@ class _Facts:
         asked = {"ids": list(self._ids), "after": first / 1000, "last": last / 1000}
         with session_scope(hass=self._hass, read_only=True) as session:
             found = session.execute(_ask(_ROWS, "ids"), asked).fetchall()
-        return {
-            self._ids[number]: [
+        rows: dict[str, list[_Row]] = {}
+        for number, some in groupby(found, itemgetter(0)):
+            rows[self._ids[number]] = [
                 (round(updated * 1000), round((reported or updated) * 1000))
                 for _, updated, reported in some
             ]
-            for number, some in groupby(found, itemgetter(0))
-        }
+            time.sleep(PAUSE)
+        return rows
 
     def before(self, moment: int) -> dict[str, _Row]:
         """Return the last state of each key that began until a time."""
