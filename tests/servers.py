@@ -78,8 +78,15 @@ def is_listening(port: int) -> bool:
 class Server:
     """A program that listens on a port of 127.0.0.1; it keeps its port over restarts."""
 
-    def __init__(self, program: Path, arguments: Iterable[str], log: Path) -> None:
+    def __init__(
+        self,
+        program: Path,
+        arguments: Iterable[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Prepare the server; ``{port}`` in an argument becomes its port."""
+        self._environment = environment
         self.port = free_port()
         self.log = log
         self._command = [str(program), *(item.format(port=self.port) for item in arguments)]
@@ -102,7 +109,11 @@ class Server:
         """
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self._environment,
             )
         deadline = time.monotonic() + START_SECONDS
         while not is_listening(self.port):
