@@ -327,6 +327,48 @@ CASES: Final[dict[str, tuple[Mapping[str, Any], str, str]]] = {
             "18,2 L/min."
         ),
     ),
+    "generic_rest": (
+        {
+            "monitor": "generic_rest",
+            "signals": ("register_1071",),
+            "suspect": "register_1071",
+            "observed": 190,
+            "expected": 35,
+            "context": {"unit": "min"},
+        },
+        (
+            "“register_1071” has not changed during 3 hours of compressor operation; so far it never rested "
+            "for more than 35 minutes of it."
+        ),
+        (
+            "„register_1071“ hat sich während 3 Stunden Verdichterlaufzeit nicht geändert; bisher stand der "
+            "Wert dabei nie länger als 35 Minuten still."
+        ),
+    ),
+    "generic_fast": (
+        {
+            "monitor": "generic_fast",
+            "signals": ("register_1071",),
+            "observed": 21.4,
+            "expected": 40.2,
+            "tolerance": 6.1,
+            "context": {"unit": "%"},
+        },
+        "“register_1071” is at 21.4 %; 40.2 % ± 6.1 % would be usual in this situation.",
+        "„register_1071“ liegt bei 21,4 %; üblich wären in dieser Lage 40,2 % ± 6,1 %.",
+    ),
+    "generic_slow": (
+        {
+            "monitor": "generic_slow",
+            "signals": ("register_1071",),
+            "observed": 41.4,
+            "expected": 40.2,
+            "tolerance": 6.1,
+            "context": {"unit": "%"},
+        },
+        "“register_1071” has been a little off for quite some time, judged by the other values.",
+        "„register_1071“ weicht seit längerem ein wenig von dem ab, was die anderen Werte erwarten lassen.",
+    ),
     "cycle_run_cop": (
         {"monitor": "cycle_run_cop", "observed": 2.514, "expected": 3.3, "context": {"unit": "1"}},
         (

@@ -34,7 +34,7 @@ _COARSE: Final = ("kW", "MW", "MWh", "m³/h", "gal/min")
 """Units of which a tenth is much."""
 _OF_SIGNAL: Final = ("range_high", "range_low", "spike", "jump", "generic")
 """Sentences whose numbers are readings of the signal."""
-_RESTS: Final = ("flatline", "flatline_running", "frozen")
+_RESTS: Final = ("flatline", "flatline_running", "frozen", "generic_rest")
 _PER_HOUR: Final = ("cycle_length", "cycle_defrost_interval")
 """Given as number per hour; an owner thinks in minutes."""
 _COUNTS: Final = ("cycle_starts_3h", "cycle_starts_24h", "tank_runs")
@@ -205,6 +205,10 @@ class AnomalyTexts:
                 return "relation_flow_over_dhw"
             case "cycle_length" | "cycle_defrost_interval" if reason.expected <= 0:
                 return f"{monitor}_new"
+            case "generic_fast":
+                return "relation_fast"
+            case "generic_slow":
+                return "relation_slow_plain" if off < reason.tolerance else "relation_slow"
             case "tank_loss":
                 return "tank_cooling"
             case _:

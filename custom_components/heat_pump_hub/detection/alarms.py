@@ -16,7 +16,7 @@ _AGAIN_AFTER: Final = 24 * HOUR
 _CALM: Final = {"spike": 3 * HOUR, "generic": 6 * HOUR}
 _CALM_ELSE: Final = 2 * HOUR
 _STALE: Final = {
-    "spike": 0, "generic": HOUR, "jump": 30 * 24 * HOUR, "fast": 96 * HOUR, "slow": 96 * HOUR, "multi": 96 * HOUR,
+    "spike": 0, "generic": HOUR, "generic_fast": 96 * HOUR, "generic_slow": 96 * HOUR, "generic_rest": HOUR, "jump": 30 * 24 * HOUR, "fast": 96 * HOUR, "slow": 96 * HOUR, "multi": 96 * HOUR,
 }  # fmt: skip
 _STALE_ELSE: Final = 30 * HOUR
 """What nothing more was heard of for so long is gone."""

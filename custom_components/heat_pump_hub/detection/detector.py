@@ -42,8 +42,10 @@ class Detector:
     are not what this machine shows in this situation, and events that come too often or
     last too long. It cannot see a room or tank sensor that drifts slowly, an outdoor
     sensor that drifts beside a ground source, nor anything in a situation that it has
-    not lived in for hours: that it learns. Of unknown signals it watches only range,
-    rest, spikes, jumps, and whether they leave where they ever were. What is learned of the machine takes 8 to 24 days.
+    not lived in for hours: that it learns. Of unknown signals it watches range, rest
+    and spikes, whether they leave where they ever were, and whether they follow load and
+    source as they did; of several that deviate together it says nothing. What is learned
+    of the machine takes 8 to 24 days.
 
     With 40 signals a sample costs about 60 µs, the state about 80 KiB.
 

@@ -16,7 +16,19 @@ _WATER: Final = frozenset(
 _HEAT: Final = frozenset(
     {"flow_over", "spread_over", "heater_run", "heat_need", "cop_low", "run_cop", "flow_low"}
 )
-_SENSORS: Final = frozenset({"fast", "slow", "multi", "jump", "spike", "generic"})
+_SENSORS: Final = frozenset(
+    {
+        "fast",
+        "slow",
+        "multi",
+        "jump",
+        "spike",
+        "generic",
+        "generic_fast",
+        "generic_slow",
+        "generic_rest",
+    }
+)
 
 _EXPLAINS: Final[dict[str, tuple[int, frozenset[str]]]] = {
     "setting": (12 * HOUR, _RUNS | _WATER | _HEAT),

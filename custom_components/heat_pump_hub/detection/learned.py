@@ -22,13 +22,14 @@ from .situation import HEATING, Situation
 from .steps import JUMP, SPIKE, Steps
 from .strays import GENERIC, Strays, strays_of
 from .tracks import Track
+from .unknowns import REST, Oddity, Unknowns
 from .verdict import Reason
 
 _SHOWN: Final = 8
 """More reasons than this tell nobody more."""
 _SOURCE_WINDOWS: Final = 500
 _BLAME_AGAIN: Final = 30 * MINUTE
-_PARTS: Final = ("situation", "steps", "events", "daily", "runs", "strays", "window")
+_PARTS: Final = ("situation", "steps", "events", "daily", "runs", "strays", "unknowns", "window")
 
 
 class Learned:
@@ -48,6 +49,7 @@ class Learned:
         self.window = Expectations(analog)
         self._columns = np.array([self._place[key] for key in self.window.keys], dtype=np.intp)
         self.strays = self._make_strays(analog)
+        self.unknowns = Unknowns(analog)
         self.known = Known()
         self._setpoints = tuple(
             signal.key
@@ -72,6 +74,7 @@ class Learned:
         self.daily.interrupt()
         self.runs.interrupt()
         self.strays.interrupt()
+        self.unknowns.interrupt()
         self.window.discard()
         self._then = clock.now
 
@@ -116,6 +119,13 @@ class Learned:
             days += self.runs.observe(values, situation, minutes, learning=learning)
             self._take_days(days, time, clock)
         self._take_strays(self.strays.observe(array, minutes, learning=learning), time, clock)
+        if self.unknowns.keys:
+            self._take_unknowns(
+                *self.unknowns.observe(array, situation, minutes, running, learning=learning),
+                time, clock,
+            )  # fmt: skip
+            if self.unknowns.fresh:
+                self._tell_floors()
         model = self.window.observe(array[self._columns], situation, minutes, learning=learning)
         if model is not None:
             self._take_model(model, time, clock)
@@ -192,6 +202,31 @@ class Learned:
             self._raise(
                 GENERIC, key, (key,), key, ratio, ratio, observed, expected, tolerance,
                 unit_of(self._signals[key]) or "", time, clock,
+            )  # fmt: skip
+
+    def _tell_floors(self) -> None:
+        self.steps.expect(self.unknowns.columns, self.unknowns.floors, self.unknowns.bounds)
+        self.unknowns.fresh = False
+
+    def _take_unknowns(
+        self, context: str | None, odd: list[Oddity], time: datetime, clock: Clock
+    ) -> None:
+        heard = {(found.monitor, found.gauge) for found in odd}
+        if context is not None:
+            for name, alarm in self.alarms.items():
+                if alarm.key.startswith(f"{GENERIC} {context}:") and name not in heard:
+                    alarm.quiet(clock.now)
+        others = {
+            key for alarm in self.alarms.values() if not alarm.accepted for key in alarm.signals
+        }
+        others |= {found.key for found in odd if found.ratio >= 1}
+        for found in odd:
+            # What many show together, or the machine beside it, is no sensor's fault.
+            suspect = found.key if others <= {found.key} else None
+            unit = "min" if found.monitor == REST else unit_of(self._signals[found.key]) or ""
+            self._raise(
+                found.monitor, found.gauge, (found.key,), suspect, found.ratio, found.signed,
+                found.observed, found.expected, found.tolerance, unit, time, clock,
             )  # fmt: skip
 
     def _take_model(self, model: Model, time: datetime, clock: Clock) -> None:
@@ -313,6 +348,8 @@ class Learned:
         elif alarm.monitor == GENERIC:
             if accept:
                 self.strays.accept(alarm.key, alarm.observed)
+        elif alarm.monitor.startswith(GENERIC):
+            self.unknowns.forgive(alarm.monitor, alarm.key, accept=accept)
         elif norm := self.daily.norms.get(alarm.key):
             if accept:
                 norm.accept()
@@ -348,6 +385,8 @@ class Learned:
             self.daily = Daily()
         elif name == "runs":
             self.runs = Runs()
+        elif name == "unknowns":
+            self.unknowns = Unknowns([self._signals[key] for key in self.steps.keys])
         elif name == "strays":
             self.strays = self._make_strays([self._signals[key] for key in self.steps.keys])
         elif name == "steps":
@@ -376,12 +415,13 @@ class Learned:
         for name in _PARTS:
             try:
                 part = state.unseal(saved.get(name))
-                if name in ("steps", "strays"):
+                if name in ("steps", "strays", "unknowns"):
                     getattr(self, name).restore(part, changed)
                 else:
                     getattr(self, name).restore(part)
             except state.DamagedError:
                 self._forget(name)
+        self._tell_floors()
         models = saved.get("models")
         for name, model in self.window.models.items():
             try:

@@ -53,6 +53,9 @@ class Steps:
         self._spike_floor = np.array([floor[0] for floor in floors])
         self._jump_floor = np.array([floor[1] for floor in floors])
         self._spike_floor[~watched] = np.inf
+        self._known_floor = self._spike_floor.copy()
+        self._span = np.stack((np.full(size, -np.inf), np.full(size, np.inf)))
+        """Lowest and highest of signals of unknown kind."""
         # A pump's flow comes and goes, and nothing else need notice.
         self._massive = np.array([unit_of(signal) in ("°C", "°F") for signal in signals], bool)
         # A window is opened, the sun comes out: rooms do step.
@@ -71,6 +74,12 @@ class Steps:
         self._moved: Array = np.full(size, np.nan)
         self._first: Array = np.full(size, np.nan)
         self._rows = (0, 0)
+
+    def expect(self, places: Sequence[int], floors: Array, span: Array) -> None:
+        """Judge spikes of signals of unknown kind, too: so large, and out of the range ``span``."""
+        self._spike_floor[places] = np.minimum(self._known_floor[places], floors)
+        finite = np.isfinite(floors)
+        self._span[:, places] = np.where(finite, span, [[-np.inf], [np.inf]])
 
     def restart(self) -> None:
         """Forget the last samples: nothing can be said across a gap."""
@@ -123,6 +132,9 @@ class Steps:
                         mark = np.maximum(_LONE * floor, 2.0 * tops.max(axis=0))
                         mark = np.maximum(mark, _SPREAD_SHARE * span)
                         limit = np.where(self._massive, np.minimum(limit, mark), limit)
+                    low, high = self._span
+                    away = np.maximum(low - two, two - high) >= _OUTSIDE * (high - low)
+                    limit = np.where(away, np.minimum(limit, floor), limit)
                     hits = np.flatnonzero(value >= limit).tolist()
                 else:
                     # A sensor that steps so far elsewhere does it here, too, one day.

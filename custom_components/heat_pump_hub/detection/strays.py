@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..drivers.points import is_canonical_key
 from . import state
 from .arrays import Array, moved, pack, places, unpack
 from .ceilings import Ceilings
@@ -30,14 +31,23 @@ _NOT: Final = re.compile(r"room|outdoor|humidity|average|voltage|demand|request|
 """Weather, people and the grid go where they like."""
 
 
+def goes_anywhere(key: str) -> bool:
+    """Whether a signal is of the weather, of people or of the grid."""
+    return bool(_NOT.search(key))
+
+
 def strays_of(signals: Sequence[Signal], related: frozenset[str]) -> list[int]:
     """Return the places of the analog signals that nothing else expects anything of."""
     return [
         place
         for place, signal in enumerate(signals)
         if signal.key not in related
-        and not _NOT.search(signal.key)
-        and (role_of(signal) is not Role.PASSIVE or signal.unit is None or signal.unit == "")
+        and not goes_anywhere(signal.key)
+        and (
+            role_of(signal) is not Role.PASSIVE
+            or not signal.unit
+            or not is_canonical_key(signal.key)
+        )
     ]
 
 
@@ -55,6 +65,8 @@ class Strays:
         """Count, mean, and sum of squared deviations."""
         self.finest: Array = np.full(size, np.inf)
         """The smallest step between two readings: what the signal resolves."""
+        self.fell: Array = np.zeros(size)
+        """Whether it ever fell: what only grows is a counter, whatever it is called."""
         self._before: Array = np.full(size, np.nan)
         self.limit = Ceilings((size,), 2.0, 2.0, 8.0)
         self.held: Array = np.zeros(size)
@@ -74,7 +86,9 @@ class Strays:
         self._window += self._minutes
         self._minutes = 0.0
         reading = sample[self._columns]
-        step = np.abs(reading - self._before)
+        step = reading - self._before
+        self.fell = np.maximum(self.fell, step < 0)
+        step = np.abs(step)
         self.finest = np.fmin(self.finest, np.where(step > 1e-9, step, np.inf))
         self._before = reading
         self._sum += reading
@@ -100,7 +114,7 @@ class Strays:
         spread = np.sqrt(squares / np.maximum(count, 1.0)) + 1e-9
         resolved = np.isfinite(self.finest)
         spread = np.maximum(spread, np.where(resolved, _QUANTA * self.finest, 0.0))
-        known = there & (count >= _LEAST) & (squares > 0.0) & resolved
+        known = there & (count >= _LEAST) & (squares > 0.0) & resolved & (self.fell > 0)
         beyond = np.where(known, np.maximum(value - self.high, self.low - value), 0.0)
         away = np.maximum(beyond, 0.0) / spread
         ratio = away / self.limit.threshold
@@ -153,6 +167,7 @@ class Strays:
             "moments": pack(self.moments),
             "limit": self.limit.to_json(),
             "held": pack(self.held),
+            "fell": pack(self.fell),
             "last": pack(np.where(np.isfinite(last), last, -1e9)),
             "sum": pack(np.where(there, self._sum, 0.0)),
             "there": pack(there.astype(np.float64)),
@@ -170,6 +185,7 @@ class Strays:
         low, high = moved(unpack(part, "range", (2, size)), at)
         moments = moved(unpack(part, "moments", (3, size)), at)
         held = moved(unpack(part, "held", (size,)), at)
+        fell = moved(unpack(part, "fell", (size,)), at)
         last = moved(unpack(part, "last", (2, size)), at, fill=-1e9)
         there = moved(unpack(part, "there", (size,)), at) != 0
         total = np.where(there, moved(unpack(part, "sum", (size,)), at), np.nan)
@@ -178,7 +194,7 @@ class Strays:
             raise state.DamagedError("moments")
         self.limit.restore(part.get("limit"), at)
         self.low, self.high = np.where(seen, low, np.inf), np.where(seen, high, -np.inf)
-        self.moments, self.held, self._sum = moments, held, total
+        self.moments, self.held, self.fell, self._sum = moments, held, fell, total
         self.finest = np.where(last[0] == -1e9, np.inf, last[0])
         self._before = np.where(last[1] == -1e9, np.nan, last[1])
         self.learned, self._minutes, self._window = learned, minutes, window

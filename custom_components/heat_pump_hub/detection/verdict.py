@@ -42,7 +42,9 @@ class Reason:
     ``_run_cop`` of runs),
     ``tank`` (``_cooling`` in % of the excess temperature per hour, ``_loss``, ``_runs``,
     ``_heat_up``, ``_balance``, ``_energy`` of a day), ``heater`` (``_run``) or ``generic``
-    (a signal of unknown meaning left the range that it ever had).
+    (a signal of unknown meaning left the range that it ever had; ``_fast``, ``_slow``: it
+    is not what it was at such a load and source; ``_rest``: it does not change while the
+    compressor runs, in minutes).
     ``range`` gives ``observed``, ``expected`` (the nearest limit) and
     ``tolerance`` in the unit of the signal; ``flatline`` and ``frozen`` give
     minutes without a change: seen, longest ever learned, and how much longer than

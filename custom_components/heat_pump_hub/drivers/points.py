@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+import re
 from types import MappingProxyType
 from typing import Final
 
@@ -311,6 +312,16 @@ _CANONICAL_CIRCUIT: Final = frozenset(
 _CANONICAL_ROOM: Final = frozenset(
     ["temperature", "temperature_setpoint", "humidity", "mode", "relay"]
 )
+
+
+_PART_KEY: Final = re.compile(r"(circuit_[a-z]+|zone_\d+_room_\d+)_(\w+)")
+
+
+def is_canonical_key(key: str) -> bool:
+    """Whether a key, of which the point is not at hand, means the same for every maker."""
+    if (part := _PART_KEY.fullmatch(key)) is not None:
+        return part[2] in (_CANONICAL_CIRCUIT if part[1][0] == "c" else _CANONICAL_ROOM)
+    return key in _CANONICAL
 
 
 def is_canonical(point: Point) -> bool:
