@@ -143,13 +143,13 @@ async def test_entities_that_are_none_of_the_history_any_more_are_in_its_past(
     hass.config_entries.async_update_entry(entry, options={"interval": 30})
     fake.driver.error = None
     await hass.config_entries.async_reload(entry.entry_id)
-    hass.states.async_remove(PV)
-    hass.states.async_remove(PUMP)
+    for gone in (PV, PUMP, ROOM):
+        hass.states.async_remove(gone)
     freezer.tick(timedelta(seconds=30))
     done = await export(hass, **SINCE, resolution="hour")
     header, row = table(done["file"])
-    # Nobody knows its name now, nor in which unit it was shown.
-    assert header[-3:] == ["Kitchen (°F)", f"{PV} (W)", PUMP]
+    # Of what is in no list nobody knows the name now, nor in which unit it was shown.
+    assert header[-3:] == ["Kitchen (°C)", f"{PV} (W)", PUMP]
     assert row[-2] == "2625.0"
     assert row[-1] == "0.5"
 

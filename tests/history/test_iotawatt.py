@@ -370,3 +370,19 @@ async def test_a_password_that_is_wrong_or_none(unit: IotawattUnit, login: dict[
     assert "guessed" not in repr(raised.value)
     # A wrong one is tried once, and not again and again.
     assert len(unit.asked) <= 2
+
+
+async def test_a_login_that_was_seen_on_the_wire_is_worth_nothing(unit: IotawattUnit) -> None:
+    """As in the firmware: its counter has to grow, and nothing but digest is known."""
+    unit.passwords = dict(SECRETS)
+    async with aiohttp.ClientSession() as session:
+        address = f"127.0.0.1:{unit.port}"
+        client = Iotawatt(session, address, run, username="user", password=SECRETS["user"])
+        await client.series()
+        url = f"http://{address}/query?show=series"
+        seen = unit.logins.seen[-1]
+        assert seen.startswith("Digest ")
+        for header in (seen, aiohttp.encode_basic_auth("user", SECRETS["user"])):
+            async with session.get(url, headers={"Authorization": header}) as answer:
+                assert answer.status == 401
+        assert len(await client.series()) == len(unit.series)
