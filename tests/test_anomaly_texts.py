@@ -780,6 +780,22 @@ async def test_many_reasons_are_three_and_a_number(hass: HomeAssistant) -> None:
     assert texts.statement(many[5]).startswith("“unknown_key” went from")
 
 
+async def test_one_sensor_that_explains_several_reasons_is_the_suspect(
+    hass: HomeAssistant,
+) -> None:
+    texts = await texts_in(hass, "en")
+    both = {"signals": ("return_temperature", "flow_temperature")}
+    found = [
+        reason(**both, monitor="relation_slow", suspect="return_temperature"),
+        reason(monitor="flatline", suspect="flow_temperature"),
+        reason(monitor="spike", signals=("dhw_temperature",), suspect="dhw_temperature"),
+    ]
+    assert texts.paragraphs(found)[-1] == (
+        "Sensor or machine? A fault of this sensor would explain it best: "
+        "“Flow temperature” and “Hot water temperature”."
+    )
+
+
 async def test_what_was_found_in_two_ways_is_said_once(hass: HomeAssistant) -> None:
     texts = await texts_in(hass, "en")
     spread = {"signals": ("flow_temperature", "return_temperature"), "observed": 9, "expected": 4}

@@ -228,11 +228,15 @@ class AnomalyTexts:
         return self._say("since_in", since=self.moment(reason.since), situation=situation)
 
     def _blame(self, reasons: Sequence[Reason]) -> str:
-        suspects = dict.fromkeys(one.suspect for one in reasons if one.suspect is not None)
+        suspects: list[str] = []
+        # What a sensor shows by itself is surer than what it shows beside others.
+        for one in sorted(reasons, key=lambda one: one.monitor.startswith("relation")):
+            if one.suspect is not None and not any(key in one.signals for key in suspects):
+                suspects.append(one.suspect)
         machine = _of_machine(reasons)
         if suspects:
             sentence = "suspect_or_machine" if machine else "suspect"
-            return self._say(sentence, signal=self._quoted(list(suspects)))
+            return self._say(sentence, signal=self._quoted(suspects))
         if any(one.monitor == "frozen" for one in reasons):
             return self.word("suspect_controller")
         return self.word("suspect_machine" if machine else "suspect_unknown")

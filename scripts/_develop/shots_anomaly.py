@@ -27,6 +27,7 @@ _ACTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("explain", {}),
     ("explain", {"relations": ["spread", "nonsense"]}),
     ("self_test", {"fault": "offset", "signal": "return_temperature"}),
+    ("export_report", {"period": "day"}),
     ("backfill", {"start": "2026-01-01 00:00:00", "what": ["states"], "dry_run": True}),
 )
 _OLDER: Final = {

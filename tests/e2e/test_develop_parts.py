@@ -5,11 +5,15 @@ from pathlib import Path
 import struct
 from typing import Any
 
+from _develop.errors import DevelopError
 from _develop.flow import proposed
 from _develop.frontend import raw_keys
 from _develop.logbook import Polls, complaints
+from _develop.processes import Program
+from _develop.stand import running
 from _develop.table import Table
 from _develop.wire import Relay, Request, parse, read_register
+from homeassistant.const import RESTART_EXIT_CODE
 import pytest
 
 STAMP = "2026-11-20 18:44:00.123+00:00"
@@ -121,3 +125,22 @@ async def test_the_relay_counts_what_passes(socket_enabled: None) -> None:
     relay.requests.append(Request(0.0, 6, 1032, 1, (50,), 1))
     assert len(relay.writes(1032)) == 1
     assert relay.links == 0
+
+
+async def test_a_program_that_ended_says_how_and_may_be_started_again(tmp_path: Path) -> None:
+    program = Program("it", ["sh", "-c", "exit 100"], tmp_path / "log")
+    assert program.exit_status is None
+    for _ in range(2):
+        await program.start()
+        with pytest.raises(DevelopError, match="ended by itself"):
+            await program.printed("never", 30)
+        assert program.exit_status == RESTART_EXIT_CODE
+    await program.stop()
+
+
+async def test_a_folder_that_was_kept_is_not_used_again(tmp_path: Path) -> None:
+    (tmp_path / "home-assistant.log").write_text("kept")
+    with pytest.raises(DevelopError, match="name another folder"):
+        async with running(language="en", keep=tmp_path):
+            pass
+    assert (tmp_path / "home-assistant.log").read_text() == "kept"
