@@ -455,10 +455,10 @@ NUMBERS = {
     "start of stuck": ("docs/anomaly.md", f"after {monitors.WARM_UP // (24 * HOUR)} days"),
     "stuck": ("README.md", f"at least {monitors._FLOOR // HOUR} hours"),
     "stuck while running": ("README.md", f"or {monitors._FLOOR_RUNNING // MINUTE} minutes of"),
-    "frozen": ("README.md", f"at least {monitors._FROZEN_FLOOR // MINUTE} minutes |"),
+    "frozen": ("README.md", f"at least {monitors.FROZEN_FLOOR // MINUTE} minutes |"),
     "out of range": ("README.md", f"forbids for {monitors._RANGE_HOLD // MINUTE} minutes"),
     "margin": ("docs/anomaly.md", f"alarms at {monitors._MARGIN:g} times its longest rest"),
-    "changes": ("docs/anomaly.md", f"seen to change {monitors._CHANGES} times"),
+    "changes": ("docs/anomaly.md", f"seen to change {monitors.CHANGES} times"),
     "accepted": (
         "README.md",
         f"stands for {latches.ACCEPTED_AFTER // (24 * HOUR)} days is accepted",

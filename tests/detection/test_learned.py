@@ -86,6 +86,31 @@ def test_sensor_that_is_off_is_named(learned: Learned, sensor: str) -> None:
     assert sensor in verdict.reasons[0].signals
 
 
+def test_source_that_clogs_is_the_machine(learned: Learned) -> None:
+    """What boils and what leaves get colder together: no sensor does that."""
+    detector, plant = learned()
+    colder = {"evaporation_temperature": 3.0, "suction_gas_temperature": 3.0}
+    plant.error |= {key: -by for key, by in (colder | {"source_outlet_temperature": 1.5}).items()}
+    verdict, delay = live(detector, plant, 2)
+    assert delay is not None
+    assert {reason.suspect for reason in verdict.reasons} == {None}
+    assert "icing" in str(verdict.reasons[0].context["causes"])
+
+
+def test_what_grows_is_told_within_a_day_and_a_half(learned: Learned) -> None:
+    """A hundredth of the refrigerant's effect is lost a day."""
+    detector, plant = learned()
+    begin = plant.time
+    for sample in plant.days(3):
+        plant.leak += 0.01 * plant.period / 86_400
+        verdict = detector.observe(*sample)
+        if verdict.alarm:
+            break
+    assert verdict.alarm
+    assert (plant.time - begin).total_seconds() <= 36 * 3600
+    assert "refrigerant_loss" in str(verdict.reasons[0].context["causes"])
+
+
 @pytest.mark.parametrize("sensor", ["outdoor_temperature", "return_temperature"])
 def test_sensor_that_drifts_is_named(learned: Learned, sensor: str) -> None:
     detector, plant = learned()

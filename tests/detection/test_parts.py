@@ -17,17 +17,19 @@ from custom_components.heat_pump_hub.detection.arrays import (
 )
 from custom_components.heat_pump_hub.detection.basis import (
     FEATURES,
+    Relation,
     columns,
     quantities_of,
     relations_of,
 )
-from custom_components.heat_pump_hub.detection.blame import causes_of
+from custom_components.heat_pump_hub.detection.causes import causes_of, together
 from custom_components.heat_pump_hub.detection.ceilings import BLOCK, Ceilings
 from custom_components.heat_pump_hub.detection.contexts import Clock
 from custom_components.heat_pump_hub.detection.events import Events
 from custom_components.heat_pump_hub.detection.expectations import Expectations
 from custom_components.heat_pump_hub.detection.gauges import Gauge
 from custom_components.heat_pump_hub.detection.learned import Learned
+from custom_components.heat_pump_hub.detection.relations import Model
 from custom_components.heat_pump_hub.detection.river_parts import Moments
 from custom_components.heat_pump_hub.detection.situation import Situation, mode_of
 from custom_components.heat_pump_hub.detection.steps import Steps
@@ -132,7 +134,20 @@ def test_causes_follow_the_signs() -> None:
     assert "refrigerant_loss" not in causes_of([(name, -value) for name, value in leak])
     assert causes_of([("spread", 2.0), ("flow_rate", -2.0)])[0] in ("pump", "strainer")
     assert causes_of([("heater_run", 1.2)]) == ["heater"]
+    assert causes_of([("spread_over", 1.2)])[0] == "pump"
+    assert causes_of([("spread_over", 1.2), ("electrical_power", 2.0)])[0] == "heater"
     assert causes_of([]) == []
+
+
+def test_a_cause_counts_each_quantity_once() -> None:
+    names = (
+        "superheat", "suction_gap", "thermal_power", "capacity", "source_gap", "hot_gas_temperature",
+    )  # fmt: skip
+    relations = [Relation(name, name) for name in names]
+    weights = together("refrigerant_loss", relations, [True] * len(names))
+    assert weights.round(2).tolist() == [0.25, 0.25, -0.25, -0.25, 0.5, 0.5]
+    few = [name in ("superheat", "suction_gap", "thermal_power") for name in names]
+    assert not together("refrigerant_loss", relations, few).any()
 
 
 @pytest.mark.parametrize(
@@ -166,6 +181,46 @@ def test_situation_is_steady_only_after_a_while() -> None:
     assert situation.heater
     assert not situation.steady
     assert situation.air
+
+
+def test_machine_that_runs_for_minutes_only_is_looked_at_sooner() -> None:
+    situation = Situation()
+
+    def run(minutes: int) -> list[int]:
+        steady = []
+        for minute in range(minutes):
+            situation.update({"operating_mode": "heating"}, 1.0, True)
+            if situation.steady:
+                steady.append(minute)
+        situation.update({"operating_mode": "off"}, 1.0, False)
+        return steady
+
+    assert run(9) == []
+    for _ in range(60):
+        run(9)
+    assert run(9) == [4, 5, 6, 7, 8]
+    restored = Situation()
+    restored.restore(situation.to_json())
+    assert (restored.run, restored.short) == (situation.run, True)
+    for _ in range(5):
+        run(120)
+    assert run(12) == [10, 11]
+
+
+def test_model_saved_before_there_was_more_to_save_is_restored() -> None:
+    model = lived()["window"].models["heating"]
+    older = model.to_json()
+    names = len(model.relations)
+    del older["extra"]
+    older["multi"] = 0.0
+    older["numbers"] = pack(unpack(older, "numbers", (7, names))[:6])
+    older["limits"] = older["limits"][:3]
+    restored = Model("heating", model.relations, model.signals)
+    restored.restore(older)
+    assert restored.windows == model.windows
+    assert (restored.spread == model.spread).all()
+    assert not restored.slow_limit.known
+    assert not restored.lasting()[0].any()
 
 
 def lived() -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 from . import state
+from .basis import BALANCES
 from .contexts import HOUR
 from .latches import ACCEPTED_AFTER
 from .verdict import MONITORS, Reason
@@ -87,7 +88,7 @@ class Alarm:
         _, _, relation = self.key.partition(":")
         told = {
             "unit": self.unit, "mode": self.mode, "causes": self.causes,
-            "relation": relation if self.monitor in _OF_RELATIONS else "",
+            "relation": BALANCES.get(relation, relation) if self.monitor in _OF_RELATIONS else "",
         }  # fmt: skip
         context |= {name: value for name, value in told.items() if value}
         return Reason(

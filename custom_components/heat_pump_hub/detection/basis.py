@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from .signals import Signal
@@ -23,6 +24,7 @@ GAPS: Final = (
     ("source_drop", SOURCE, "source_outlet_temperature"),
     ("outlet_gap", "source_outlet_temperature", "evaporation_temperature"),
     ("outdoor_gap", OUTDOOR, SOURCE),
+    ("source_balance", SOURCE, "source_outlet_temperature"),
     ("gas_gap", "hot_gas_temperature", CONDENSATION),
     ("gas_flow_gap", "hot_gas_temperature", FLOW),
     ("suction_gap", "suction_gas_temperature", "evaporation_temperature"),
@@ -32,6 +34,30 @@ GAPS: Final = (
     ("tank_gap", "dhw_temperature", "dhw_temperature_bottom"),
 )
 """Differences that physics ties to the machine's load: name, minuend, subtrahend."""
+
+BALANCES: Final = {
+    "saturation_low": "evaporation_temperature",
+    "saturation_high": "condensation_temperature",
+    "gas_balance": "hot_gas_temperature",
+    "capacity": "thermal_power",
+    "work": "electrical_power",
+}
+"""Further expectations of one signal: name, and the signal."""
+
+_GIVEN: Final = {
+    # What the source gives is what the water gets without what the compressor takes.
+    "source_balance": ("thermal_power", "electrical_power"),
+    # A boiling refrigerant's pressure is known by its temperature.
+    "saturation_low": ("low_pressure",),
+    "saturation_high": ("high_pressure",),
+    # A compressor only knows what it draws in, and against what: frost is in that.
+    "gas_balance": ("evaporation_temperature",),
+    "capacity": ("evaporation_temperature",),
+    "work": ("evaporation_temperature",),
+}
+"""Signals that an expectation is made of besides the features."""
+GIVEN: Final = 2
+"""How many at most."""
 
 ALONE: Final = frozenset(
     {
@@ -50,10 +76,16 @@ _SAME: Final = {
 """What says nothing more once the others are there."""
 
 _QUANTITIES: Final = {
-    "water": ("spread", "condenser_gap", "condenser_return_gap", "high_pressure"),
-    "evaporation": ("source_gap", "outlet_gap", "evaporation_temperature", "low_pressure"),
-    "source": ("source_drop", "source_outlet_temperature", "outdoor_gap"),
-    "hot_gas": ("gas_gap", "gas_flow_gap", "hot_gas_temperature"),
+    "water": (
+        "spread", "condenser_gap", "condenser_return_gap", "high_pressure", "saturation_high",
+    ),
+    "evaporation": (
+        "source_gap", "outlet_gap", "evaporation_temperature", "low_pressure", "saturation_low",
+    ),
+    "source": ("source_drop", "source_outlet_temperature", "outdoor_gap", "source_balance"),
+    "hot_gas": ("gas_gap", "gas_flow_gap", "hot_gas_temperature", "gas_balance"),
+    "thermal_power": ("thermal_power", "capacity"),
+    "electrical_power": ("electrical_power", "work"),
     "suction": (
         "suction_gap", "suction_source_gap", "suction_gas_temperature", "superheat",
     ),
@@ -90,6 +122,8 @@ class Relation:
     name: str
     plus: str
     minus: str | None = None
+    given: tuple[str, ...] = ()
+    """Signals that are taken as they are, besides the features."""
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -100,9 +134,11 @@ class Relation:
 def relations_of(signals: Iterable[Signal]) -> list[Relation]:
     """Return what can be expected of these signals, gaps first."""
     keys = {signal.key: signal for signal in signals if signal.analog}
-    found = [
-        Relation(name, plus, minus) for name, plus, minus in GAPS if plus in keys and minus in keys
+    made = [
+        *(Relation(name, plus, minus, _GIVEN.get(name, ())) for name, plus, minus in GAPS),
+        *(Relation(name, plus, None, _GIVEN[name]) for name, plus in BALANCES.items()),
     ]
+    found = [one for one in made if keys.keys() >= {*one.signals, *one.given}]
     found.extend(
         Relation(key, key)
         for key in keys
@@ -111,14 +147,16 @@ def relations_of(signals: Iterable[Signal]) -> list[Relation]:
     return found
 
 
+def quantity_of(relation: str) -> str:
+    """Return what a relation measures, by its name."""
+    return next((name for name, names in _QUANTITIES.items() if relation in names), relation)
+
+
 def quantities_of(relations: Sequence[Relation]) -> list[list[int]]:
     """Return the relations by what they measure, so that one thing does not count twice."""
     groups: dict[str, list[int]] = {}
     for row, relation in enumerate(relations):
-        group = next(
-            (name for name, names in _QUANTITIES.items() if relation.name in names), relation.name
-        )
-        groups.setdefault(group, []).append(row)
+        groups.setdefault(quantity_of(relation.name), []).append(row)
     return list(groups.values())
 
 
@@ -136,7 +174,8 @@ def features(drivers: Sequence[float], since_defrost: float, settling: float) ->
     ]  # fmt: skip
 
 
-def columns(excluded: frozenset[str], present: frozenset[str]) -> list[int]:
+@cache
+def columns(excluded: frozenset[str], present: frozenset[str]) -> tuple[int, ...]:
     """Return which features serve a relation about the ``excluded`` signals."""
     usable = present - excluded
     found = [
@@ -150,4 +189,4 @@ def columns(excluded: frozenset[str], present: frozenset[str]) -> list[int]:
             for index, (name, drivers) in enumerate(_FEATURES)
             if usable.issuperset(drivers) and name in _STAND_INS
         )
-    return sorted(found)
+    return tuple(sorted(found))

@@ -1,20 +1,34 @@
-"""Sensor or machine: which one error explains all that deviates, and what it may come from."""
+"""Sensor or machine: which one error explains all that deviates."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
 from .arrays import Array
 from .basis import DRIVERS, features
-from .relations import FAST_CLIP, SLOW_CLIP, Model
+from .relations import SLOW_CLIP, Model
 from .signals import Role, Signal, role_of
 
 _EXPLAINED: Final = 0.72
 _CLEAR: Final = 0.04
 _NOTABLE: Final = 0.6
 _QUICK: Final = 4.0
+_QUICK_CLIP: Final = 6.0
+"""Beyond, one relation that knows exactly would outvote all others."""
 
+_OUTLET: Final = "source_outlet_temperature"
+_BOILING: Final = ("evaporation_temperature", "suction_gas_temperature")
+_AT_SOURCE: Final = frozenset(
+    {"source_inlet_temperature", "outdoor_temperature", "low_pressure", _OUTLET, *_BOILING}
+)
+_WITNESSES: Final = 2
+_POWERS: Final = frozenset(
+    {
+        "thermal_power", "cop", "electrical_power", "supply_current", "capacity", "work",
+        "expansion_valve_position", "source_balance", "superheat",
+    }
+)  # fmt: skip
 _DERIVED: Final = ("thermal_power", "cop")
 """What machines work out from flow, return and flow rate."""
 
@@ -30,8 +44,8 @@ def suspect_of(model: Model, signals: Mapping[str, Signal]) -> str | None:
         return None
     usable = model.usable
     quick = np.abs(model.fast[usable]).max(initial=0.0) >= _QUICK
-    limit = FAST_CLIP if quick else SLOW_CLIP
-    z = np.where(usable, model.fast if quick else model.slow, 0.0)
+    limit = _QUICK_CLIP if quick else SLOW_CLIP
+    z = np.clip(np.where(usable, model.fast if quick else model.slow, 0.0), -limit, limit)
     energy = float(z @ z)
     if energy < _NOTABLE**2:
         return None
@@ -41,15 +55,18 @@ def suspect_of(model: Model, signals: Mapping[str, Signal]) -> str | None:
     spread = model.scale(model.last[1], lasting=not quick)
     observed = model.last[0]
     scores: list[tuple[float, str]] = []
+    shifts: dict[str, Array] = {}
     for index, key in enumerate(model.signals):
         signal = signals.get(key)
         if signal is None or role_of(signal) is Role.PASSIVE:
             continue
-        shift = model.parts[:, index].copy()
+        shift: Array = model.parts[:, index].copy()
         if key in DRIVERS:
             changed = list(known)
             changed[DRIVERS.index(key)] += 1.0
             shift -= model.slope @ (np.array(features(changed[:-2], *changed[-2:])) - inputs)
+        shift -= model.slope_of(index)
+        shifts[key] = shift
         variants = [shift, _with_derived(model, key, shift, observed)]
         best = 0.0
         for variant in variants:
@@ -67,7 +84,43 @@ def suspect_of(model: Model, signals: Mapping[str, Signal]) -> str | None:
         return None
     if len(scores) > 1 and scores[0][0] - scores[1][0] < _CLEAR:
         return None
-    return scores[0][1]
+    named = scores[0][1]
+    if named in _AT_SOURCE and _source_explains(model, shifts, z, spread, limit, scores[0][0]):
+        return None
+    return named
+
+
+def _source_explains(
+    model: Model, shifts: Mapping[str, Array], z: Array, spread: Array, limit: float, found: float
+) -> bool:
+    """Judge whether a source that gives too little explains what one wrong sensor would.
+
+    Behind a clogged filter or ice, the refrigerant boils colder, and what leaves is colder,
+    too: each by what is tried. It takes two witnesses to be the source.
+    """
+    boiling = [key for key in _BOILING if key in shifts]
+    if not boiling or len(boiling) + (_OUTLET in shifts) < _WITNESSES:
+        return False
+    colder = -sum((shifts[key] for key in boiling), np.zeros(len(z)))
+    if "low_pressure" in shifts and (slope := model.kelvin_per_bar) > 0:
+        colder = colder - shifts["low_pressure"] / slope
+    leaving = -shifts[_OUTLET] if _OUTLET in shifts else np.zeros(len(z))
+    names = [relation.name for relation in model.relations]
+    # What the machine gives and takes changes with both, and by how much nobody knows.
+    told = model.usable & np.array([name not in _POWERS for name in names])
+    z = np.where(told, z, 0.0)
+    energy = float(z @ z)
+    if energy <= 0:
+        return False
+    sizes = np.concatenate(([0.0], np.geomspace(0.1, 20.0, 16)))
+    best = (np.inf, 0.0, 0.0)
+    for first in sizes[1:]:
+        for second in sizes if _OUTLET in shifts else sizes[:1]:
+            pattern = np.where(told, (first * colder + second * leaving) / spread, 0.0)
+            rest = np.clip(pattern, -limit, limit) - z
+            best = min(best, (float(rest @ rest), float(first), float(second)))
+    witnesses = len(boiling) * (best[1] > 0) + (best[2] > 0)
+    return witnesses >= _WITNESSES and 1.0 - best[0] / energy >= found - _CLEAR
 
 
 def _with_derived(model: Model, key: str, shift: Array, observed: Array) -> Array | None:
@@ -85,50 +138,3 @@ def _with_derived(model: Model, key: str, shift: Array, observed: Array) -> Arra
             row = names.index(name)
             variant[row] += sign * float(observed[row]) / spread
     return variant
-
-
-_SIGNATURES: Final[dict[str, dict[str, float]]] = {
-    "refrigerant_loss": {
-        "thermal_power": -1, "cop": -1, "cop_low": 1, "run_cop": 1, "superheat": 1, "expansion_valve_position": 1,
-        "source_gap": 1, "evaporation_temperature": -1, "hot_gas_temperature": 1,
-        "condenser_gap": -1, "low_pressure": -1,
-    },
-    "icing": {
-        "source_gap": 1, "evaporation_temperature": -1, "source_drop": 1,
-        "source_outlet_temperature": -1, "low_pressure": -1, "defrost_interval": 2,
-        "outlet_gap": 1,
-    },
-    "pump": {
-        "spread": 2, "flow_rate": -2, "spread_over": 2, "flow_over": 2, "starts_3h": 1,
-        "cycle_length": 1, "dhw_heat_up": 1,
-    },
-    "strainer": {"flow_rate": -2, "flow_low": 3, "spread": 1, "spread_over": 1},
-    "valve": {
-        "suction_gap": 1, "suction_gas_temperature": 1, "superheat": 1, "thermal_power": -1,
-        "cop": -1, "run_cop": 1, "low_pressure": 1, "source_gap": -1,
-    },
-    "heater": {"heater_run": 3},
-    "tank": {
-        "dhw_cooling": 3, "tank_loss": 3, "dhw_runs": 2, "dhw_balance": 2, "dhw_energy": 2,
-    },
-    "control": {"starts_3h": 2, "starts_24h": 2, "cycle_length": 2},
-}  # fmt: skip
-"""Which way relations and events move: never a diagnosis."""
-
-
-def causes_of(moved: Iterable[tuple[str, float]]) -> Sequence[str]:
-    """Return up to two possible causes, likelier first, of names that moved (signed ratios)."""
-    seen: dict[str, float] = {}
-    for name, signed in moved:
-        if abs(signed) > abs(seen.get(name, 0.0)):
-            seen[name] = max(-3.0, min(3.0, signed))
-    size = sum(value * value for value in seen.values()) ** 0.5
-    scores: list[tuple[float, str]] = []
-    for cause, signature in _SIGNATURES.items():
-        fit = sum(sign * seen[name] for name, sign in signature.items() if name in seen)
-        length = sum(sign * sign for name, sign in signature.items() if name in seen) ** 0.5
-        hits = sum(name in seen for name in signature)
-        if size and length:
-            scores.append((fit / (length * size) * (1 + 0.1 * min(hits, 4)), cause))
-    scores.sort(key=lambda item: (-item[0], item[1]))
-    return [cause for score, cause in scores[:2] if score > 0.4]

@@ -18,15 +18,19 @@ _DELAY = 2
 class Ceilings:
     """Block maxima of many statistics, and thresholds made of the older ones."""
 
-    __slots__ = ("base", "blocks", "cap", "elapsed", "margin", "threshold", "top")
+    __slots__ = ("base", "blocks", "cap", "elapsed", "known", "margin", "threshold", "top")
 
-    def __init__(self, shape: tuple[int, ...], margin: float, base: float, cap: float) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], margin: float, base: float | Array, cap: float
+    ) -> None:
         """Threshold: ``margin`` times the maximum, within ``base`` and ``cap``."""
         self.margin, self.base, self.cap = margin, base, cap
         self.blocks = np.zeros((BLOCKS, *shape))
         self.elapsed = 0.0
         self.top = np.zeros(shape)
-        self.threshold = np.full(shape, base)
+        self.known = False
+        """Whether any of it is old enough to be trusted."""
+        self.threshold: Array = np.zeros(shape) + base
 
     def learn(self, values: Array, minutes: float) -> None:
         """Take values of normal life that stand for ``minutes``."""
@@ -49,6 +53,7 @@ class Ceilings:
     def refresh(self) -> None:
         """Work out the thresholds anew."""
         self.top = self.blocks[_DELAY:].max(axis=0)
+        self.known = bool(self.top.any())
         self.threshold = np.maximum(
             np.clip(self.margin * self.top, self.base, self.cap), 1.25 * self.top
         )

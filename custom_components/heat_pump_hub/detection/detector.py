@@ -372,6 +372,8 @@ class Detector:
         alone: bool | None = None
         for track in suspects:
             if track.outside is None:
+                if track.value is None:
+                    continue
                 track.patience = monitors.patience(track)
                 if clock.now - track.start <= track.patience:
                     continue

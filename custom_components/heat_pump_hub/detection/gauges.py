@@ -15,7 +15,7 @@ class Gauge:
 
     __slots__ = (
         "add", "blocks", "count", "elapsed", "floor", "known", "least", "lived", "margin",
-        "warm_up",
+        "threshold", "top", "warm_up",
     )  # fmt: skip
 
     def __init__(
@@ -35,16 +35,15 @@ class Gauge:
         """Minutes of all time."""
         self.count = 0.0
         self.known = 0.0
-
-    @property
-    def top(self) -> float:
+        self.top = 0.0
         """The largest value of normal life."""
-        return max(self.blocks[_DELAY:], default=0.0)
-
-    @property
-    def threshold(self) -> float:
+        self.threshold = 0.0
         """The value from which on it alarms."""
-        return max(self.margin * self.top + self.add, self.floor)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self.top = max(self.blocks[_DELAY:], default=0.0)
+        self.threshold = max(self.margin * self.top + self.add, self.floor)
 
     @property
     def age_days(self) -> float:
@@ -67,6 +66,7 @@ class Gauge:
             self.known = self.count
             self.blocks.insert(0, 0.0)
             del self.blocks[_BLOCKS:]
+            self._refresh()
 
     def judge(self, value: float, *, learning: bool, weight: float = 1.0) -> float:
         """Take a value; return its ratio to the threshold, 0 while that is not known."""
@@ -79,6 +79,7 @@ class Gauge:
     def accept(self, value: float) -> None:
         """Count a value as normal at once, as the owner says."""
         self.blocks = [max(block, value) for block in self.blocks]
+        self._refresh()
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`restore` needs."""
@@ -106,3 +107,4 @@ class Gauge:
             raise state.DamagedError("count")
         self.count, self.known, self.lived = count, known, lived
         self.blocks, self.elapsed = blocks, elapsed
+        self._refresh()

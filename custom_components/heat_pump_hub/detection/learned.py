@@ -9,7 +9,8 @@ import numpy as np
 from ..drivers.points import Kind
 from . import state
 from .alarms import Alarm
-from .blame import causes_of, suspect_of
+from .blame import suspect_of
+from .causes import causes_of
 from .contexts import MINUTE, Clock, Values
 from .daily import DAILY, Daily, Day
 from .events import Event, Events, signals_of
@@ -175,7 +176,7 @@ class Learned:
             if known is None or not known.accepted:
                 worst = max(worst, ratio)
             if ratio >= 1 or known is not None:
-                causes = causes_of([(event.name, ratio)])
+                causes = causes_of([(event.name, ratio), *self._moved(event.name)])
                 self._raise(
                     event.name, event.name, signals_of(event.name, self._known), None, ratio,
                     ratio, event.observed, event.expected, event.threshold - event.expected,
@@ -257,9 +258,8 @@ class Learned:
             key = f"{model.context}:{relation.name}"
             if found.monitor == MULTI:
                 key = f"{model.context}:"
-                rows = np.argsort(-np.abs(model.slow))[:4].tolist()
                 signals = tuple(
-                    dict.fromkeys(s for row in rows for s in model.relations[row].signals)
+                    dict.fromkeys(s for row in found.rows for s in model.relations[row].signals)
                 )
             if suspect is not None:
                 signals = (suspect, *(signal for signal in signals if signal != suspect))
@@ -285,16 +285,37 @@ class Learned:
         self._blamed[model.context] = clock.now
         suspect = suspect_of(model, self._signals)
         causes = self._causes(model)
+        for found in loud:
+            if found.cause and found.ratio >= 1 and found.cause not in causes:
+                causes = [found.cause, *causes[:1]]
         if suspect is not None:
-            # A clogged source looks like one wrong sensor.
+            # A clogged source may look like one wrong sensor.
             causes = ["sensor", *(cause for cause in causes if cause == "icing")]
         return suspect, ",".join(causes)
 
-    def _causes(self, model: Model) -> list[str]:
+    def _moved(self, name: str) -> list[tuple[str, float]]:
+        """Return what else stands, and what of the present mode deviates at once, beside an event."""
         moved = [
-            (relation.name, float(model.slow[row] / model.slow_limit.threshold[row]))
-            for row, relation in enumerate(model.relations)
-            if abs(model.slow[row]) > 0.6 * model.slow_limit.threshold[row]
+            (alarm.monitor, alarm.ratio)
+            for alarm in self.alarms.values()
+            if alarm.monitor == alarm.key != name and not alarm.over
+        ]
+        model = self.window.models.get(self.situation.mode or "")
+        if model is not None:
+            ratios = model.fast / model.fast_limit.threshold
+            moved.extend(
+                (model.relations[row].name, float(ratios[row]))
+                for row in np.flatnonzero(model.usable & (np.abs(ratios) > 0.6)).tolist()
+            )
+        return moved
+
+    def _causes(self, model: Model) -> list[str]:
+        ratios, signed, _ = model.lasting()
+        fast = model.fast / model.fast_limit.threshold
+        both = np.where(np.abs(fast) > ratios, fast, np.copysign(ratios, signed))
+        moved = [
+            (model.relations[row].name, float(both[row]))
+            for row in np.flatnonzero(model.usable & (np.abs(both) > 0.6)).tolist()
         ]
         moved.extend(
             (alarm.monitor, alarm.ratio)

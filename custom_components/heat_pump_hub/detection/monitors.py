@@ -11,7 +11,7 @@ from typing import Final
 
 from .contexts import DAY, HOUR, MINUTE, Clock
 from .signals import Role
-from .tracks import Rest, Track
+from .tracks import CHANGES, Rest, Track
 
 RANGE: Final = "range"
 FLATLINE: Final = "flatline"
@@ -41,7 +41,6 @@ _QUIET_SHARE: Final = 8
 _MATURE: Final = 14 * DAY
 _MATURE_RUNNING: Final = 5 * DAY
 _RUNNING_WARM_UP: Final = 6 * HOUR
-_CHANGES: Final = 30
 _REPEATS: Final = 20
 """The longest rest must fit so often into the time watched, or it is not the longest."""
 _UNKNOWN_FLOOR: Final = 10 * DAY
@@ -92,7 +91,7 @@ def lively(tracks: Iterable[Track], clock: Clock) -> bool:
             track.role is Role.SENSOR
             and track.value is not None
             and not track.coarse
-            and track.changes >= _CHANGES
+            and track.changes >= CHANGES
         ):
             sensors += 1
             quiet += (
@@ -100,6 +99,13 @@ def lively(tracks: Iterable[Track], clock: Clock) -> bool:
                 or clock.on - track.start_on > track.longest_on.value
             )
     return sensors > _PEERS and quiet <= 1 + sensors // _QUIET_SHARE
+
+
+def watched(track: Track) -> bool:
+    """Return whether it means anything if the signal rests: it moves, and is known to."""
+    return not (
+        track.role is Role.PASSIVE or track.changes < CHANGES or track.coarse or track.value is None
+    )
 
 
 def flatline(track: Track, clock: Clock, *, alone: bool) -> Finding | None:
@@ -110,14 +116,9 @@ def flatline(track: Track, clock: Clock, *, alone: bool) -> Finding | None:
     Not watched: what knows less than five values, actuators, derived values, currents and what the owner feeds in; powers
     and flows only while the compressor runs.
     """
-    if (
-        track.role is Role.PASSIVE
-        or track.outside is not None
-        or track.changes < _CHANGES
-        or track.coarse
-        or track.value is None
-        or (exposure := clock.learned - track.born) < WARM_UP
-    ):
+    if track.outside is not None or not watched(track):
+        return None
+    if (exposure := clock.learned - track.born) < WARM_UP:
         return None
     best: Finding | None = None
     longest = track.longest.value
@@ -147,7 +148,8 @@ def flatline(track: Track, clock: Clock, *, alone: bool) -> Finding | None:
 
 def patience(track: Track) -> int:
     """Return for how many ms the signal may rest before :func:`flatline` says anything."""
-    if track.role is Role.PASSIVE:
+    if not watched(track):
+        # It is asked again after a change by which that may have become otherwise.
         return _NEVER
     limit = max(_FLOOR_RUNNING_ALONE, _MARGIN * track.longest_on.value)
     if track.role is Role.SENSOR:

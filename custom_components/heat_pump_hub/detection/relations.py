@@ -19,6 +19,7 @@ from .basis import (
     DRIVERS,
     FEATURES,
     FLOW,
+    GIVEN,
     OUTDOOR,
     SOURCE,
     Relation,
@@ -26,6 +27,7 @@ from .basis import (
     features,
     quantities_of,
 )
+from .causes import TOLD, together
 from .ceilings import BLOCK, Ceilings
 from .monitors import FAST_WARM_UP, SLOW_WARM_UP
 from .river_parts import Moments
@@ -42,13 +44,21 @@ _LEAST: Final = 80
 """Windows before a relation is judged."""
 _REFIT: Final = 24
 _GIVEN_UP: Final = 1500
+_FEW: Final = 120.0
+"""Windows learned, at which what lasts must deviate by twice as much."""
 SLOW_CLIP: Final = 4.0
 FAST_CLIP: Final = 25.0
 _GATE: Final = 2.5
 _STRETCH: Final = 0.08
 _SLOW_MINUTES: Final = {HEATING: 600.0, DHW: 125.0, COOLING: 600.0}
-_MULTI_BASE: Final = {HEATING: 0.65}
+_MID_MINUTES: Final = {HEATING: 150.0, DHW: 50.0, COOLING: 150.0}
+_BASE: Final = {HEATING: (1.0, 1.4)}
+_BASE_ELSE: Final = (1.2, 2.0)
+_MULTI_BASE: Final = {HEATING: 0.8}
 """Hot water is made in short runs, of which few say little together."""
+_MULTI_BASE_ELSE: Final = 1.2
+_CAUSE_BASE: Final = {HEATING: (0.75, 1.05)}
+_CAUSE_BASE_ELSE: Final = (1.2, 1.5)
 _FAST_KEEP: Final = 0.55
 _HOLD: Final = 15.0
 _RELATIVE: Final = {
@@ -56,11 +66,15 @@ _RELATIVE: Final = {
     "thermal_power": 0.015, "cop": 0.015, "flow_rate": 0.01, "fan_speed": 0.03, "expansion_valve_position": 0.012,
     "circulation_pump_speed": 0.03, "supply_current": 0.02,
 }  # fmt: skip
-_FROST: Final = ("evaporation_temperature", "suction_gas_temperature", "low_pressure")
-_FROST_LEAST: Final = 1.5
+_VALVE_LASTING: Final = 0.006
+"""A valve is where it is told to be; what lasts is of interest from so small a share on."""
+_FROST: Final = ("evaporation_temperature", "suction_gas_temperature")
+_FROST_LEAST, _FROST_LASTING = 1.5, 0.8
 """What an air source's evaporator varies by with the weather's humidity, K."""
-_FROST_RELATIVE: Final = 0.04
-_FROST_POWERS: Final = ("thermal_power", "cop", "electrical_power", "supply_current")
+_FROST_RELATIVE, _FROST_RELATIVE_LASTING = 0.04, 0.02
+_FROST_POWERS: Final = (
+    "thermal_power", "cop", "electrical_power", "supply_current", "low_pressure",
+)  # fmt: skip
 """What an air source gives and takes varies with its frost by such a share."""
 _TIED: Final = 0.1
 """A gap whose parts vary together: the rest is so small a share of the larger variance."""
@@ -78,6 +92,10 @@ class Deviation:
     observed: float
     expected: float
     tolerance: float
+    rows: tuple[int, ...] = ()
+    """Of several together: which, strongest first."""
+    cause: str = ""
+    """Of which cause several speak together."""
 
 
 def _least(relation: Relation) -> float:
@@ -94,8 +112,11 @@ def _lasting(relation: Relation) -> float:
     if "dhw_temperature" in relation.signals:
         # Layers in the tank come and go.
         return 0.7
+    if set(relation.signals) == {OUTDOOR, SOURCE}:
+        # Sun and rain are on one of two sensors only.
+        return 0.2
     if "hot_gas" in relation.plus:
-        return 0.8
+        return 0.5
     if relation.plus.endswith("temperature") or relation.plus == "superheat":
         return 0.15
     return 0.02
@@ -116,12 +137,21 @@ class Model:
             self.parts[row, position[relation.plus]] = 1.0
             if relation.minus is not None:
                 self.parts[row, position[relation.minus]] = -1.0
+        self._given = np.zeros((count, GIVEN), dtype=np.intp)
+        self._takes = np.zeros((count, size))
+        for row, relation in enumerate(relations):
+            for place, key in enumerate(relation.given):
+                self._given[row, place] = position[key]
+                self._takes[row, position[key]] = 1.0
         self._drivers = [position.get(key, -1) for key in DRIVERS]
         self._about = [frozenset(relation.signals) & frozenset(DRIVERS) for relation in relations]
-        self._groups = sorted({tuple(sorted(about)) for about in self._about})
+        kinds = [
+            (tuple(sorted(about)), one.given)
+            for about, one in zip(self._about, relations, strict=True)
+        ]
+        self._groups = sorted(set(kinds))
         self._rows = [
-            np.array([i for i, about in enumerate(self._about) if tuple(sorted(about)) == group])
-            for group in self._groups
+            np.array([i for i, kind in enumerate(kinds) if kind == group]) for group in self._groups
         ]
         quantities = quantities_of(relations)
         self._order = np.array([row for rows in quantities for row in rows], dtype=np.intp)
@@ -134,11 +164,23 @@ class Model:
         )
         self._least: Array = np.array([_least(one) for one in relations])
         self._lasting: Array = np.array([_lasting(one) for one in relations])
-        self._powers: Array = np.array([one.plus in _FROST_POWERS for one in relations], dtype=bool)
         self._relative: Array = np.array([_RELATIVE.get(one.plus, 0.0075) for one in relations])
-        self._frosts: Array = np.array(
-            [one.plus in _FROST or one.minus in _FROST for one in relations]
+        self._relative_lasting: Array = np.array(
+            [
+                _VALVE_LASTING if one.plus == "expansion_valve_position" else share
+                for one, share in zip(relations, self._relative.tolist(), strict=True)
+            ]
         )
+        # Frost is in both sides of a difference, or in what is given.
+        self._powers: Array = np.array(
+            [one.plus in _FROST_POWERS and not one.given for one in relations], dtype=bool
+        )
+        self._frosts: Array = np.array(
+            [(one.plus in _FROST) != (one.minus in _FROST) and not one.given for one in relations],
+            dtype=bool,
+        )
+        self.patterns: Array = np.zeros((len(TOLD), count))
+        """Of each cause that is looked for, how much which relation counts."""
         self.usable = np.zeros(count, dtype=bool)
         """Which relations may be judged: learned, and tied by physics."""
         self._magnitude = np.abs(self.parts)
@@ -150,20 +192,29 @@ class Model:
         """The drivers that the relations were last fitted with."""
         self.presence: Array = np.zeros(len(DRIVERS))
         self.slope: Array = np.zeros((count, FEATURES))
+        self.extra: Array = np.zeros((count, GIVEN))
+        """The slopes of what is given."""
         self.level = np.zeros(count)
         self.seen = np.zeros(count)
         self.spread = np.zeros(count)
         self.fast = np.zeros(count)
         self.slow = np.zeros(count)
+        self.mid = np.zeros(count)
         self.hits = np.zeros(count)
         self.range: Array = np.zeros((2, len(DRIVERS)))
         """Lowest and highest of each driver."""
         self.learned = 0.0
         """Minutes, of any context."""
         self.fast_limit = Ceilings((count,), 2.0, 6.0, 14.0)
-        self.slow_limit = Ceilings((count,), 2.2, 1.15, 3.0)
-        self.multi_limit = Ceilings((1,), 2.0, _MULTI_BASE.get(context, 1.1), 2.6)
-        self.multi = 0.0
+        slow, mid = _BASE.get(context, _BASE_ELSE)
+        self.slow_limit = Ceilings((count,), 2.2, slow, 3.0)
+        self.mid_limit = Ceilings((count,), 2.2, mid, 3.6)
+        bases = [_MULTI_BASE.get(context, _MULTI_BASE_ELSE)]
+        for base in _CAUSE_BASE.get(context, _CAUSE_BASE_ELSE):
+            bases += len(TOLD) * [base]
+        self.multi_limit = Ceilings((len(bases),), 2.2, np.array(bases), 2.6)
+        self.multi: Array = np.zeros(len(bases))
+        """Several relations together: any of them, and those of each cause, slow and less so."""
         self.last: tuple[Array, Array, Array] | None = None
         """Observed, expected and z of the last window that was judged."""
         self.inputs: tuple[Array, list[float]] | None = None
@@ -241,14 +292,15 @@ class Model:
     def _usable(self, has: Array) -> Array:
         present = frozenset(key for key, ok in zip(DRIVERS, has.tolist(), strict=True) if ok)
         found = np.zeros(FEATURES)
-        found[columns(frozenset(), present)] = 1.0
-        found[columns(frozenset((FLOW,)), present)] = 1.0
+        found[list(columns(frozenset(), present))] = 1.0
+        found[list(columns(frozenset((FLOW,)), present))] = 1.0
         return found
 
     def _fit(self, group: int) -> None:
-        about = frozenset(self._groups[group])
+        about, given = self._groups[group]
         rows = self._rows[group]
-        use = columns(about, self._present())
+        places = [FEATURES + self.signals.index(key) for key in given]
+        use = [*columns(frozenset(about), self._present()), *places]
         mean, second = self.moments.raw
         weights = np.maximum(self.moments.weights, 1e-9)
         mean = mean / weights
@@ -265,10 +317,11 @@ class Model:
         matrix[np.diag_indices_from(matrix)] += 3e-4 + 3.0 / self.moments.n
         inverse = np.linalg.inv(matrix)
         beta = (inverse @ (cross / scale[:, None])) / scale[:, None]
-        slope = np.zeros((len(rows), FEATURES))
+        slope = np.zeros((len(rows), len(mean)))
         slope[:, x] = self.parts[rows] @ beta.T
-        self.slope[rows] = slope
-        self.level[rows] = mean_y - slope @ mean[:FEATURES]
+        self.slope[rows] = slope[:, :FEATURES]
+        self.extra[rows, : len(places)] = slope[:, places]
+        self.level[rows] = mean_y - slope @ mean
 
     def _outside(self, known: Array, *, learning: bool) -> bool:
         """Judge whether a driver is beyond the range that was lived in for hours."""
@@ -307,15 +360,16 @@ class Model:
         vector: Array, *, learning: bool,
     ) -> bool:  # fmt: skip
         values = np.where(there, mean, 0.0)
-        whole = (self._magnitude @ (1.0 - there)) == 0
+        whole = ((self._magnitude + self._takes) @ (1.0 - there)) == 0
         observed = self.parts @ values
         expected = self.level + self.slope @ inputs
+        expected += (self.extra * values[self._given]).sum(axis=1)
         residual = np.where(whole, observed - expected, 0.0)
         spread = self.scale(expected)
         self.novel = self._novel(inputs, known, learning=learning)
         z = residual / (spread * self._width)
         mature = self.seen >= _LEAST
-        lasting = residual / (np.maximum(spread, self._lasting) * self._width)
+        lasting = residual / (self.scale(expected, lasting=True) * self._width)
         clipped = np.clip(lasting, -SLOW_CLIP, SLOW_CLIP)
         if learning:
             self.seen += whole
@@ -328,7 +382,7 @@ class Model:
             alone = mature & whole
             for row in np.flatnonzero(alone & (np.abs(z) > SLOW_CLIP)).tolist():
                 relation = self.relations[row]
-                if relation.minus is None:
+                if relation.minus is None and not relation.given:
                     index = FEATURES + self.signals.index(relation.plus)
                     vector[index] = expected[row] + SLOW_CLIP * np.sign(z[row]) * spread[row]
         if self.novel:
@@ -339,18 +393,24 @@ class Model:
         self.fast = np.where(
             use, keep * self.fast + (1 - keep) * np.clip(z, -FAST_CLIP, FAST_CLIP), self.fast
         )
-        part = 1.0 - np.exp(-minutes / _SLOW_MINUTES[self.context])
+        part = 1.0 - math.exp(-minutes / _SLOW_MINUTES[self.context])
         self.slow = np.where(use, self.slow + part * (clipped - self.slow), self.slow)
+        part = 1.0 - math.exp(-minutes / _MID_MINUTES[self.context])
+        self.mid = np.where(use, self.mid + part * (clipped - self.mid), self.mid)
         over = np.abs(self.fast) >= self.fast_limit.threshold
         self.hits = np.where(over, self.hits + minutes, 0.0)
         self.last = (observed, expected, z)
         size = np.where(self.usable, np.abs(self.slow), 0.0)
         order = np.sort(np.maximum.reduceat(size[self._order], self._starts))[::-1]
-        self.multi = float(order[1:4].mean()) if len(order) >= 4 else 0.0
+        self.multi[0] = order[1:4].mean() if len(order) >= 4 else 0.0
+        self.multi[1 : 1 + len(TOLD)] = self.patterns @ self.slow
+        self.multi[1 + len(TOLD) :] = self.patterns @ self.mid
+        np.maximum(self.multi, 0.0, out=self.multi)
         if learning:
             self.fast_limit.learn(np.where(use, np.abs(self.fast), 0.0), 0.0)
             self.slow_limit.learn(np.where(use, np.abs(self.slow), 0.0), 0.0)
-            self.multi_limit.learn(np.array([self.multi]), 0.0)
+            self.mid_limit.learn(np.where(use, np.abs(self.mid), 0.0), 0.0)
+            self.multi_limit.learn(self.multi, 0.0)
         return True
 
     def defrosts(self) -> None:
@@ -362,13 +422,24 @@ class Model:
         self._relative = np.where(
             self._powers, np.maximum(self._relative, _FROST_RELATIVE), self._relative
         )
+        self._lasting = np.where(
+            self._frosts, np.maximum(self._lasting, _FROST_LASTING), self._lasting
+        )
+        self._relative_lasting = np.where(
+            self._powers,
+            np.maximum(self._relative_lasting, _FROST_RELATIVE_LASTING),
+            self._relative_lasting,
+        )
 
     def scale(self, expected: Array, *, lasting: bool = False) -> Array:
         """Return what counts as one: the usual spread, or the least that means anything."""
-        least: Array = np.maximum(self._least, self._relative * np.abs(expected))
+        size = np.abs(expected)
         if lasting:
-            least = np.maximum(least, self._lasting)
-        return np.maximum(self.spread, least)
+            least = np.maximum(self._lasting, self._relative_lasting * size)
+        else:
+            least = np.maximum(self._least, self._relative * size)
+        found: Array = np.maximum(self.spread, least)
+        return found
 
     def remember(self, time: datetime) -> None:
         """Keep the last window for plots."""
@@ -392,44 +463,75 @@ class Model:
         spread = self.scale(expected)
         fast = np.where(usable, np.abs(self.fast) / self.fast_limit.threshold, 0.0)
         fast = np.where(self.hits >= _HOLD, fast, np.minimum(fast, 0.99))
-        silent = self.slow_limit.top > 2.6
-        slow = np.where(usable & ~silent, np.abs(self.slow) / self.slow_limit.threshold, 0.0)
-        multi = self.multi / float(self.multi_limit.threshold[0])
-        if self.learned < SLOW_WARM_UP:
-            slow[:] = 0.0
-            multi = 0.0
-        lasting = np.maximum(spread, self._lasting)
-        for monitor, ratios, signed, limit, unit in (
-            (FAST, fast, self.fast, self.fast_limit, spread),
-            (SLOW, slow, self.slow, self.slow_limit, lasting),
+        lasting = self.scale(expected, lasting=True)
+        slow, signed, limits = self.lasting()
+        for monitor, ratios, signs, limit, unit in (
+            (FAST, fast, self.fast, self.fast_limit.threshold, spread),
+            (SLOW, slow, signed, limits, lasting),
         ):
             for row in np.flatnonzero(ratios >= 0.5).tolist():
                 yield Deviation(
-                    monitor, self.context, row, float(ratios[row]), float(signed[row]),
-                    float(observed[row]), float(expected[row]),
-                    float(limit.threshold[row] * unit[row]),
+                    monitor, self.context, row, float(ratios[row]), float(signs[row]),
+                    float(observed[row]), float(expected[row]), float(limit[row] * unit[row]),
                 )  # fmt: skip
-        if multi >= 0.5:
-            rows = np.argsort(np.where(usable, -np.abs(self.slow), 0.0))
-            row = int(rows[0])
-            yield Deviation(
-                MULTI, self.context, row, multi, self.multi, float(observed[row]),
-                float(expected[row]), float(self.multi_limit.threshold[0] * lasting[row]),
-            )  # fmt: skip
+        if self.learned < SLOW_WARM_UP:
+            return
+        if not self.multi_limit.known:
+            return
+        each = self.multi / self.multi_limit.threshold / (1.0 + _FEW / max(self.windows, 1))
+        best = int(each.argmax())
+        if each[best] < 0.5:
+            return
+        weights = np.where(usable, np.abs(self.slow), 0.0)
+        cause = ""
+        if best:
+            place = (best - 1) % len(TOLD)
+            cause = TOLD[place]
+            weights = self.patterns[place] * (self.slow if best <= len(TOLD) else self.mid)
+        rows = np.argsort(-weights)[:4]
+        row = int(rows[0])
+        tolerance = self.multi_limit.threshold[best] * lasting[row]
+        yield Deviation(
+            MULTI, self.context, row, float(each[best]), float(self.multi[best]),
+            float(observed[row]), float(expected[row]), float(tolerance),
+            tuple(rows[weights[rows] > 0].tolist()), cause,
+        )  # fmt: skip
+
+    def lasting(self) -> tuple[Array, Array, Array]:
+        """Return of what lasts each relation's ratio, deviation and threshold: of hours or of a day."""
+        slow = np.where(
+            self.slow_limit.known & (self.slow_limit.top <= 2.6), np.abs(self.slow), 0.0
+        )
+        mid = np.where(self.mid_limit.known & (self.mid_limit.top <= 3.2), np.abs(self.mid), 0.0)
+        # What few windows say of the usual is not much.
+        sure = 1.0 + _FEW / np.maximum(self.seen, 1.0)
+        slow /= sure * self.slow_limit.threshold
+        mid /= sure * self.mid_limit.threshold
+        quick = mid > slow
+        ratio = np.where(self.usable, np.maximum(slow, mid), 0.0)
+        if self.learned < SLOW_WARM_UP:
+            ratio[:] = 0.0
+        return (
+            ratio,
+            np.where(quick, self.mid, self.slow),
+            sure * np.where(quick, self.mid_limit.threshold, self.slow_limit.threshold),
+        )
 
     def forget(self, monitor: str, name: str, *, accept: bool) -> None:
         """Start a statistic anew, after counting it as normal if ``accept``."""
         rows = [row for row, one in enumerate(self.relations) if one.name == name]
         if monitor == MULTI:
             if accept:
-                self.multi_limit.accept(0, self.multi)
-            self.slow[:] = 0.0
-            self.multi = 0.0
+                for place, value in enumerate(self.multi.tolist()):
+                    self.multi_limit.accept(place, value)
+            self.slow[:] = self.mid[:] = 0.0
+            self.multi[:] = 0.0
         for row in rows:
             if accept:
                 self.fast_limit.accept(row, abs(float(self.fast[row])))
                 self.slow_limit.accept(row, abs(float(self.slow[row])))
-            self.fast[row] = self.slow[row] = self.hits[row] = 0.0
+                self.mid_limit.accept(row, abs(float(self.mid[row])))
+            self.fast[row] = self.slow[row] = self.mid[row] = self.hits[row] = 0.0
 
     def _qualify(self) -> None:
         """Find out which relations explain enough of their signals to mean something."""
@@ -440,6 +542,24 @@ class Model:
         largest = (self._magnitude * variance).max(axis=1, initial=0.0)
         tied = ~self._loose | (self.spread**2 < _TIED * largest)
         self.usable = ~self._away & tied & (self.seen >= 2 * _LEAST)
+        self._witness()
+
+    def _witness(self) -> None:
+        usable = self.usable.tolist()
+        self.patterns = np.array([together(cause, self.relations, usable) for cause in TOLD])
+
+    @property
+    def kelvin_per_bar(self) -> float:
+        """By how much the refrigerant boils hotter at a higher pressure; 0 if nobody knows."""
+        for row, relation in enumerate(self.relations):
+            if relation.name == "saturation_low":
+                return float(self.extra[row, 0])
+        return 0.0
+
+    def slope_of(self, index: int) -> Array:
+        """Return by how much a signal's unit moves each expectation that it is given to."""
+        found: Array = (self.extra * (self._given == index)).sum(axis=1)
+        return found
 
     @property
     def source_kind(self) -> Literal["air", "ground"] | None:
@@ -486,7 +606,8 @@ class Model:
             "slope": pack(self.slope),
             "numbers": pack(np.stack([getattr(self, name) for name in _VECTORS])),
             "limits": [limit.to_json() for limit in self._limits],
-            "multi": self.multi,
+            "multi": self.multi.tolist(),
+            "extra": pack(self.extra),
             "inputs": None if self.inputs is None else [inputs.tolist(), list(known)],
             "last": None if self.last is None else pack(np.stack(last)),
             "novel": self.novel,
@@ -498,8 +619,8 @@ class Model:
         }  # fmt: skip
 
     @property
-    def _limits(self) -> tuple[Ceilings, Ceilings, Ceilings]:
-        return self.fast_limit, self.slow_limit, self.multi_limit
+    def _limits(self) -> tuple[Ceilings, ...]:
+        return self.fast_limit, self.slow_limit, self.multi_limit, self.mid_limit
 
     def restore(self, part: Mapping[str, Any], changed: frozenset[str] = frozenset()) -> None:
         """Take over a saved part, save of signals that are new or ``changed``.
@@ -536,13 +657,28 @@ class Model:
             raise state.DamagedError("fitted")
         span = unpack(part, "range", (2, len(DRIVERS)))
         slope = moved(unpack(part, "slope", (count, FEATURES)), at, 0)
-        vectors = moved(unpack(part, "numbers", (len(_VECTORS), count)), at)
-        multi = state.number(part, "multi")
+        # Before there were expectations of other signals, these were not saved.
+        older = "extra" not in part
+        names_saved = _VECTORS[:-1] if older else _VECTORS
+        vectors = moved(unpack(part, "numbers", (len(names_saved), count)), at)
+        multi = np.zeros(len(self.multi))
+        if not older:
+            multi[:] = state.numbers(part, "multi", (len(multi),))
+            self.extra = moved(unpack(part, "extra", (count, GIVEN)), at, 0)
         limits = part.get("limits")
-        if not isinstance(limits, list) or len(limits) != len(self._limits):
+        if not isinstance(limits, list) or len(limits) != len(self._limits) - older:
             raise state.DamagedError("limits")
-        for limit, saved in zip(self._limits, limits, strict=True):
-            limit.restore(saved, None if limit is self.multi_limit else at)
+        for limit, saved in zip(self._limits, limits, strict=False):
+            if limit is self.multi_limit:
+                if not older:
+                    limit.restore(saved)
+            elif not older or limit is self.fast_limit:
+                limit.restore(saved, at)
+        if older:
+            # What lasts was counted in other units: what is usual is to be seen first.
+            vectors[_VECTORS.index("slow")] = 0.0
+            for limit in self._limits[1:]:
+                limit.elapsed = self.fast_limit.elapsed
         inputs = part.get("inputs")
         if inputs is not None:
             if not isinstance(inputs, list) or len(inputs) != 2:
@@ -569,12 +705,13 @@ class Model:
         self.usable = moved(unpack(part, "usable", (count,)), at) != 0
         self.moments.restore(n, weights, mean, second)
         self.windows, self.presence, self.slope, self.range = windows, presence, slope, span
-        for name, vector in zip(_VECTORS, vectors, strict=True):
+        for name, vector in zip(names_saved, vectors, strict=True):
             setattr(self, name, vector)
+        self._witness()
         self.multi, self.learned = multi, learned
         if at is not None:
             # New relations are fitted with the next windows.
             self.fitted = frozenset()
 
 
-_VECTORS: Final = ("level", "seen", "spread", "fast", "slow", "hits")
+_VECTORS: Final = ("level", "seen", "spread", "fast", "slow", "hits", "mid")

@@ -23,6 +23,11 @@ _MODES: Final = frozenset({HEATING, DHW, COOLING, DEFROST, OFF, OTHER})
 
 _STEADY: Final = 6.0
 _STEADY_HEATING: Final = 10.0
+_STEADY_SHORT: Final = 4.0
+"""Of a machine that would not run much longer: what it never comes to, it need not show."""
+_SHORT_RUN, _LONG_RUN = 22.0, 30.0
+_RUN_FADING: Final = 0.05
+_LONGEST_RUN: Final = 240.0
 _STEADY_AFTER_DEFROST: Final = 28.0
 _FOREVER: Final = 1e6
 
@@ -50,7 +55,9 @@ def mode_of(values: Values, running: bool | None) -> str | None:
 class Situation:
     """The mode and its age, in minutes of observed time."""
 
-    __slots__ = ("air", "heater", "mode", "since_defrost", "since_mode", "since_start")
+    __slots__ = (
+        "air", "heater", "mode", "run", "short", "since_defrost", "since_mode", "since_start",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         """Know nothing yet."""
@@ -58,6 +65,10 @@ class Situation:
         self.heater = False
         self.air = False
         """Whether it ever defrosted: an air source, whatever anybody says."""
+        self.run = _LONGEST_RUN / 2
+        """How long it heats at a stretch, on average."""
+        self.short = False
+        """Whether that is so short that there is no time to settle."""
         self.since_mode = 0.0
         self.since_start = 0.0
         self.since_defrost = _FOREVER
@@ -81,6 +92,9 @@ class Situation:
             self.since_defrost = 0.0
         if self.mode in (None, OFF):
             self.since_start = 0.0
+        if self.mode == HEATING and mode == OFF:
+            self.run += _RUN_FADING * (min(self.since_start, _LONGEST_RUN) - self.run)
+            self.short = self.run < (_LONG_RUN if self.short else _SHORT_RUN)
         self.mode = mode
         self.since_mode = 0.0
         return True
@@ -92,7 +106,9 @@ class Situation:
     @property
     def steady(self) -> bool:
         """Whether the machine has settled since its mode, or a defrost, ended."""
-        settled = _STEADY if self.mode == DHW else _STEADY_HEATING
+        settled = _STEADY_SHORT if self.short else _STEADY_HEATING
+        if self.mode == DHW:
+            settled = _STEADY
         return self.since_mode >= settled and self.since_defrost >= _STEADY_AFTER_DEFROST
 
     def to_json(self) -> dict[str, Any]:
@@ -100,7 +116,7 @@ class Situation:
         return {
             "mode": self.mode, "heater": self.heater, "air": self.air,
             "since_mode": self.since_mode, "since_start": self.since_start,
-            "since_defrost": self.since_defrost,
+            "since_defrost": self.since_defrost, "run": self.run, "short": self.short,
         }  # fmt: skip
 
     def restore(self, part: Mapping[str, Any]) -> None:
@@ -108,6 +124,11 @@ class Situation:
         mode = part.get("mode")
         if mode is not None and (not isinstance(mode, str) or mode not in _MODES):
             raise state.DamagedError("mode")
+        run = state.number(part, "run") if "run" in part else self.run
+        if not 0 <= run <= _LONGEST_RUN:
+            raise state.DamagedError("run")
+        short = state.flag(part, "short") if "short" in part else False
+        self.run, self.short = run, short
         self.heater = state.flag(part, "heater")
         self.air = state.flag(part, "air")
         for name in ("since_mode", "since_start", "since_defrost"):

@@ -74,6 +74,8 @@ class Steps:
         self._moved: Array = np.full(size, np.nan)
         self._first: Array = np.full(size, np.nan)
         self._rows = (0, 0)
+        self._small: dict[int, Array] = {}
+        """Of each row, steps under which there is nothing to judge and nothing to learn."""
 
     def expect(self, places: Sequence[int], floors: Array, span: Array) -> None:
         """Judge spikes of signals of unknown kind, too: so large, and out of the range ``span``."""
@@ -105,6 +107,15 @@ class Steps:
         one, two = self._before, self._value
         self._first, self._step, self._moved = size, last, size_now
         self._before, self._value = two, array
+        small = self._small.get(where)
+        if small is None:
+            small = np.minimum(self._spike_floor, self._jump_floor)
+            small = np.minimum(small, np.minimum(self.spikes[where], self.steps[where]))
+            self._small[where] = small
+        if not (size > small).any():
+            if learning:
+                self._lived(array, where, minutes)
+            return []
         spike = np.minimum(size, size_now)
         spike[~(last * previous < 0)] = 0.0
         found: list[tuple[str, int, float, float, float, float]] = []
@@ -151,13 +162,17 @@ class Steps:
                         for index in hits
                     )  # fmt: skip
         if learning and not found:
-            self.exposure[where] += minutes
-            self.learned += minutes
             np.fmax(self.spikes[where], spike, out=self.spikes[where])
             np.fmax(self.steps[where], size, out=self.steps[where])
-            np.fmin(self.low, array, out=self.low)
-            np.fmax(self.high, array, out=self.high)
+            self._small.pop(where, None)
+            self._lived(array, where, minutes)
         return found
+
+    def _lived(self, array: Array, where: int, minutes: float) -> None:
+        self.exposure[where] += minutes
+        self.learned += minutes
+        np.fmin(self.low, array, out=self.low)
+        np.fmax(self.high, array, out=self.high)
 
     def accept(self, key: str, value: float) -> None:
         """Count a value, and the way to it, as normal, as the owner says."""
@@ -167,6 +182,7 @@ class Steps:
         span = float(np.fmax(self.high[index], value) - np.fmin(self.low[index], value))
         for learned in (self.steps, self.spikes):
             learned[:, index] = np.maximum(learned[:, index], span)
+        self._small.clear()
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`restore` needs."""
@@ -204,6 +220,7 @@ class Steps:
             raise state.DamagedError("rows")
         history[gone != 0] = np.nan
         self.spikes, self.steps = moved(learned, at)
+        self._small.clear()
         if at is not None:
             # What is new has not shown yet how far it steps.
             new = at < 0

@@ -11,6 +11,8 @@ from .signals import Role, Signal, limits_of, role_of, sentinels_of
 
 _ABSURD: Final = 1e12
 _VALUES: Final = 4.5
+CHANGES: Final = 30
+"""A signal that changed less often may rest for as long as it likes."""
 
 
 class Rest:
@@ -144,6 +146,8 @@ class Track(Rest):
         now, on = clock.now, clock.on
         if learning and self.outside is None:
             self.changes += 1
+            if self.coarse or self.changes <= CHANGES:
+                self.patience = 0
             if self.coarse and before is not None:
                 self._widen_span(before, number)
             if on - self.start_on > self.longest_on.value:
