@@ -9,6 +9,7 @@ one part only, ``--log FILE`` tells how far it is.
 ``--family`` idm (the default), nibe, daikin, luxtronik or all, for poll.
 Detection needs ``--data DIR`` (recordings and public benchmarks) or ``--seeds N`` (simulated
 heat pumps: ``--first``, ``--days``, ``--period``, ``--cache DIR``, ``--any-season``,
+``--processes``, ``--record FILE``,
 ``--no-faults``) or ``--cost``, and is left out of all without them.
 """
 
@@ -58,6 +59,8 @@ def main() -> int:
     parser.add_argument("--days", type=float, default=100.0)
     parser.add_argument("--period", type=float, default=60.0, help="seconds between samples")
     parser.add_argument("--cache", type=Path, help="keeps what was simulated")
+    parser.add_argument("-j", "--processes", type=int, default=1, help="heat pumps at a time")
+    parser.add_argument("--record", type=Path, help="gets a line of JSON of each heat pump")
     parser.add_argument("--any-season", action="store_true", help="not only winters")
     parser.add_argument("--short", action="store_true", help="shorter outages, for faults")
     parser.add_argument("--cost", action="store_true", help="what the detector costs")
@@ -103,7 +106,7 @@ def _fleet(arguments: argparse.Namespace) -> list[Figure]:
         range(arguments.first, arguments.first + arguments.seeds),
         days=arguments.days, period=arguments.period, folder=arguments.cache,
         faults=not arguments.no_faults, winter=not arguments.any_season,
-        verbose=not arguments.as_json,
+        verbose=not arguments.as_json, processes=arguments.processes, record=arguments.record,
     )  # fmt: skip
 
 

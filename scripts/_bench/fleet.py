@@ -1,7 +1,10 @@
 """The detector on a fleet of simulated heat pumps: what it finds, names, and cries for nothing."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from functools import partial
 import json
 import math
 from pathlib import Path
@@ -277,22 +280,24 @@ def figures(lives: Sequence[Life], outcomes: Sequence[Outcome], period: float) -
 
 def run(
     seeds: Sequence[int], *, days: float, period: float, folder: Path | None, faults: bool = True,
-    winter: bool = True, verbose: bool = False, record: Path | None = None,
+    winter: bool = True, verbose: bool = False, record: Path | None = None, processes: int = 1,
 ) -> list[Figure]:  # fmt: skip
-    """Measure machines one after the other."""
+    """Measure machines, ``processes`` at a time; ``record`` gets a line of JSON of each."""
     lives: list[Life] = []
     outcomes: list[Outcome] = []
-    for seed in seeds:
-        life, found = study(
-            seed, days=days, period=period, folder=folder, faults=faults, winter=winter
-        )
-        lives.append(life)
-        outcomes += found
-        if verbose:
-            _print(life, found)
-        if record is not None:
-            with record.open("a") as file:
-                print(json.dumps([asdict(life), [asdict(one) for one in found]]), file=file)
+    one = partial(study, days=days, period=period, folder=folder, faults=faults, winter=winter)
+    with ExitStack() as stack:
+        results: Iterator[tuple[Life, list[Outcome]]] = map(one, seeds)
+        if processes > 1:
+            results = stack.enter_context(ProcessPoolExecutor(processes)).map(one, seeds)
+        for life, found in results:
+            lives.append(life)
+            outcomes += found
+            if verbose:
+                _print(life, found)
+            if record is not None:
+                with record.open("a") as file:
+                    print(json.dumps([asdict(life), [asdict(trial) for trial in found]]), file=file)
     return list(figures(lives, outcomes, period))
 
 

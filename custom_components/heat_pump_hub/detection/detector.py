@@ -322,7 +322,10 @@ class Detector:
 
     def _moved(self, *, learning: bool) -> None:
         clock = self._clock
-        hung = monitors.frozen(self._device, clock).ratio >= 1
+        hung = (
+            clock.now - self._device.start >= monitors.FROZEN_FLOOR
+            and monitors.frozen(self._device, clock).ratio >= 1
+        )
         self._device.end(clock, learning=learning)
         if hung:
             # The device hung, not its sensors.
@@ -366,7 +369,9 @@ class Detector:
                 del self._latches[name]
         ratios = {RANGE: 0.0, FLATLINE: 0.0, FROZEN: 0.0}
         findings: list[Finding] = []
-        if clock.learned - self._device.born >= monitors.FROZEN_WARM_UP:
+        device = self._device
+        rests = clock.now > device.start or self._latches
+        if rests and clock.learned - device.born >= monitors.FROZEN_WARM_UP:
             findings.append(monitors.frozen(self._device, clock))
         hung = (FROZEN, "") in self._latches or bool(findings and findings[0].ratio >= 1)
         alone: bool | None = None

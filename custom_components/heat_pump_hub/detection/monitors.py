@@ -45,7 +45,7 @@ _REPEATS: Final = 20
 """The longest rest must fit so often into the time watched, or it is not the longest."""
 _UNKNOWN_FLOOR: Final = 10 * DAY
 _FROZEN_MARGIN: Final = 5.0
-_FROZEN_FLOOR: Final = 10 * MINUTE
+FROZEN_FLOOR: Final = 10 * MINUTE
 _FROZEN_MATURE: Final = 7 * DAY
 _FROZEN_UNKNOWN_FLOOR: Final = 2 * HOUR
 _PATIENCE: Final = 10 * MINUTE
@@ -160,7 +160,7 @@ def patience(track: Track) -> int:
 def frozen(rest: Rest, clock: Clock) -> Finding:
     """Watch the device for showing the same values all over: 10 min or 5 times learned."""
     limit = _limit(
-        rest.longest.value, clock.learned - rest.born, _FROZEN_MATURE, _FROZEN_FLOOR, _FROZEN_MARGIN
+        rest.longest.value, clock.learned - rest.born, _FROZEN_MATURE, FROZEN_FLOOR, _FROZEN_MARGIN
     )
     return _rest(FROZEN, rest, clock, limit, _FROZEN_UNKNOWN_FLOOR)
 

@@ -460,16 +460,16 @@ class Model:
             return
         observed, expected, _ = self.last
         usable = self.usable
-        spread = self.scale(expected)
         fast = np.where(usable, np.abs(self.fast) / self.fast_limit.threshold, 0.0)
         fast = np.where(self.hits >= _HOLD, fast, np.minimum(fast, 0.99))
-        lasting = self.scale(expected, lasting=True)
         slow, signed, limits = self.lasting()
-        for monitor, ratios, signs, limit, unit in (
-            (FAST, fast, self.fast, self.fast_limit.threshold, spread),
-            (SLOW, slow, signed, limits, lasting),
+        for monitor, ratios, signs, limit in (
+            (FAST, fast, self.fast, self.fast_limit.threshold),
+            (SLOW, slow, signed, limits),
         ):
-            for row in np.flatnonzero(ratios >= 0.5).tolist():
+            rows = np.flatnonzero(ratios >= 0.5).tolist()
+            unit = self.scale(expected, lasting=monitor == SLOW) if rows else expected
+            for row in rows:
                 yield Deviation(
                     monitor, self.context, row, float(ratios[row]), float(signs[row]),
                     float(observed[row]), float(expected[row]), float(limit[row] * unit[row]),
@@ -488,13 +488,14 @@ class Model:
             place = (best - 1) % len(TOLD)
             cause = TOLD[place]
             weights = self.patterns[place] * (self.slow if best <= len(TOLD) else self.mid)
-        rows = np.argsort(-weights)[:4]
-        row = int(rows[0])
-        tolerance = self.multi_limit.threshold[best] * lasting[row]
+        order = np.argsort(-weights)[:4]
+        row = int(order[0])
+        unit = self.scale(expected, lasting=True)
+        tolerance = self.multi_limit.threshold[best] * unit[row]
         yield Deviation(
             MULTI, self.context, row, float(each[best]), float(self.multi[best]),
             float(observed[row]), float(expected[row]), float(tolerance),
-            tuple(rows[weights[rows] > 0].tolist()), cause,
+            tuple(order[weights[order] > 0].tolist()), cause,
         )  # fmt: skip
 
     def lasting(self) -> tuple[Array, Array, Array]:

@@ -51,24 +51,20 @@ class Longest:
 class Typical:
     """An exponentially weighted mean, restored bit for bit by its first update. O(1)."""
 
-    __slots__ = ("_mean", "_seen")
+    __slots__ = ("_mean", "value")
 
     def __init__(self, fading: float, value: float | None = None) -> None:
         """Start, or continue from a saved value."""
         self._mean = _parts["stats"].EWMean(fading_factor=fading)
-        self._seen = False
+        self.value: float | None = None
+        """The mean, ``None`` while nothing was seen."""
         if value is not None:
             self.learn(value)
-
-    @property
-    def value(self) -> float | None:
-        """The mean, ``None`` while nothing was seen."""
-        return float(self._mean.get()) if self._seen else None
 
     def learn(self, value: float) -> None:
         """Take one more value."""
         self._mean.update(value)
-        self._seen = True
+        self.value = float(self._mean.get())
 
 
 class Moments:
