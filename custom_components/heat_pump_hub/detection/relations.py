@@ -44,8 +44,8 @@ _LEAST: Final = 80
 """Windows before a relation is judged."""
 _REFIT: Final = 24
 _GIVEN_UP: Final = 1500
-_FEW: Final = 120.0
-"""Windows learned, at which what lasts must deviate by twice as much."""
+_FEW, _FEW_SLOW = 120.0, 40.0
+"""Windows learned, at which what lasts for hours, or for a day, must deviate by twice as much."""
 SLOW_CLIP: Final = 4.0
 FAST_CLIP: Final = 25.0
 _GATE: Final = 2.5
@@ -53,7 +53,7 @@ _STRETCH: Final = 0.08
 _SLOW_MINUTES: Final = {HEATING: 600.0, DHW: 125.0, COOLING: 600.0}
 _MID_MINUTES: Final = {HEATING: 150.0, DHW: 50.0, COOLING: 150.0}
 _BASE: Final = {HEATING: (1.0, 1.4)}
-_BASE_ELSE: Final = (1.2, 2.0)
+_BASE_ELSE: Final = (1.15, 2.0)
 _MULTI_BASE: Final = {HEATING: 0.8}
 """Hot water is made in short runs, of which few say little together."""
 _MULTI_BASE_ELSE: Final = 1.2
@@ -505,9 +505,11 @@ class Model:
         )
         mid = np.where(self.mid_limit.known & (self.mid_limit.top <= 3.2), np.abs(self.mid), 0.0)
         # What few windows say of the usual is not much.
-        sure = 1.0 + _FEW / np.maximum(self.seen, 1.0)
-        slow /= sure * self.slow_limit.threshold
-        mid /= sure * self.mid_limit.threshold
+        seen = np.maximum(self.seen, 1.0)
+        slow_limit = (1.0 + _FEW_SLOW / seen) * self.slow_limit.threshold
+        mid_limit = (1.0 + _FEW / seen) * self.mid_limit.threshold
+        slow /= slow_limit
+        mid /= mid_limit
         quick = mid > slow
         ratio = np.where(self.usable, np.maximum(slow, mid), 0.0)
         if self.learned < SLOW_WARM_UP:
@@ -515,7 +517,7 @@ class Model:
         return (
             ratio,
             np.where(quick, self.mid, self.slow),
-            sure * np.where(quick, self.mid_limit.threshold, self.slow_limit.threshold),
+            np.where(quick, mid_limit, slow_limit),
         )
 
     def forget(self, monitor: str, name: str, *, accept: bool) -> None:
