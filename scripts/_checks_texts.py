@@ -113,6 +113,11 @@ def _wanted_texts(call: ast.Call) -> Iterator[tuple[str, ...]]:
             yield (f"issues.{key}",)
         elif called.endswith(("Error", "Failed", "NotReady")):
             yield (f"exceptions.{key}.message",)
+    # Those of the integration's errors.py.
+    match call.args:
+        # Those of the integration's errors.py.
+        case [ast.Constant(value=str(key))] if called in {"invalid", "failed"}:
+            yield (f"exceptions.{key}.message",)
     if called == "async_abort" and (reason := _literal(call, "reason")):
         yield (
             f"config.abort.{reason}",

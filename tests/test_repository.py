@@ -243,6 +243,10 @@ SPOILT: dict[str, tuple[Callable[[Copy], object], str]] = {
         lambda copy: copy.module('raise HomeAssistantError(translation_key="unheard_of")\n'),
         "en.json lacks exceptions.unheard_of.message",
     ),
+    "error of an action without text": (
+        lambda copy: copy.module('raise invalid("unheard_of", signal="x")\n'),
+        "en.json lacks exceptions.unheard_of.message",
+    ),
     "issue without text": (
         lambda copy: copy.module('ir.async_create_issue(h, translation_key="unheard_of")\n'),
         "en.json lacks issues.unheard_of",

@@ -16,7 +16,6 @@ from homeassistant.core import (
     SupportsResponse,
     callback,
 )
-from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv, device_registry as dr, service
 import probatio as vol
 
@@ -24,6 +23,7 @@ from .anomaly_actions import EXPLAIN_FIELDS, SELF_TEST_FIELDS, async_explain, as
 from .backfill_actions import BACKFILL_FIELDS, async_backfill, async_cancel
 from .const import DOMAIN
 from .coordinator import HubConfigEntry
+from .errors import invalid
 from .legacy_import import IMPORT_FIELDS, async_import
 from .report_action import FIELDS as REPORT_FIELDS, async_export_report
 
@@ -122,8 +122,4 @@ def _entry_of_device(hass: HomeAssistant, device_id: str) -> str:
         entry = hass.config_entries.async_get_entry(device.config_entry_id)
         if entry is not None and entry.domain == DOMAIN:
             return entry.entry_id
-    raise ServiceValidationError(
-        translation_domain=DOMAIN,
-        translation_key="no_such_heat_pump",
-        translation_placeholders={"device": device_id},
-    )
+    raise invalid("no_such_heat_pump", device=device_id)

@@ -6,14 +6,13 @@ from math import floor, isfinite, log10
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 import probatio as vol
 
 from .anomaly import NotWatchingError
-from .const import DOMAIN
 from .coordinator import HubConfigEntry
+from .errors import failed, invalid
 from .history.journal_file import JournalError
 from .warm_sources import Sample, from_journal
 
@@ -65,9 +64,9 @@ async def async_self_test(
     data = entry.runtime_data
     signal = call.data[ATTR_SIGNAL]
     if signal not in data.driver.points:
-        raise _invalid("unknown_signal", signal=signal)
+        raise invalid("unknown_signal", signal=signal)
     if not data.anomaly.ready:
-        raise _invalid("not_watching")
+        raise invalid("not_watching")
     now = dt_util.utcnow()
     samples: list[Sample] = []
     try:
@@ -75,7 +74,7 @@ async def async_self_test(
             samples += some
         times = [time for time, _ in samples]
         if not times or max(times) - min(times) < LEAST_DATA:
-            raise _invalid("self_test_no_data")
+            raise invalid("self_test_no_data")
         result = await data.anomaly.async_self_test(
             samples,
             call.data[ATTR_FAULT],
@@ -84,13 +83,9 @@ async def async_self_test(
             days=call.data[ATTR_DAYS],
         )
     except NotWatchingError as err:
-        raise _invalid("not_watching") from err
+        raise invalid("not_watching") from err
     except JournalError as err:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="self_test_unreadable",
-            translation_placeholders={"error": str(err)},
-        ) from err
+        raise failed("self_test_unreadable", error=str(err)) from err
     return _sensible(_told(result))
 
 
@@ -106,15 +101,15 @@ async def async_explain(
     try:
         answer = await watch.async_explain(wanted)
     except NotWatchingError as err:
-        raise _invalid("not_watching") from err
+        raise invalid("not_watching") from err
     if wanted is not None:
         known = watch.relations
         unknown = [name for name in dict.fromkeys(wanted) if name not in known]
         if unknown and not known:
-            raise _invalid("no_relations")
+            raise invalid("no_relations")
         if unknown:
             names = ", ".join(sorted(known))
-            raise _invalid("unknown_relation", relations=", ".join(unknown), known=names)
+            raise invalid("unknown_relation", relations=", ".join(unknown), known=names)
     return _sensible(answer)
 
 
@@ -152,11 +147,3 @@ def _told(result: SelfTest) -> dict[str, Any]:
             "unit": reason.context.get("unit"),
         },
     }
-
-
-def _invalid(key: str, **placeholders: str) -> ServiceValidationError:
-    return ServiceValidationError(
-        translation_domain=DOMAIN,
-        translation_key=key,
-        translation_placeholders=placeholders or None,
-    )

@@ -4,14 +4,13 @@ import time
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 import probatio as vol
 
 from .backfill import FAILURES, Backfill, Job, milliseconds_of, moment_of
 from .backfill_work import KIND, WHAT, async_sources
-from .const import DOMAIN
 from .coordinator import HubConfigEntry
+from .errors import failed, invalid
 from .history.ask import Span
 from .recorder_source import is_there
 
@@ -74,11 +73,7 @@ async def async_work(backfill: Backfill, job: Job, dry_run: bool) -> dict[str, A
             return {"state": "counted", "missing": await backfill.async_count(job), **job.notes}
         done = await backfill.async_do(job)
     except FAILURES as err:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="backfill_failed",
-            translation_placeholders={"error": str(err)},
-        ) from err
+        raise failed("backfill_failed", error=str(err)) from err
     if done:
         state = "done"
     else:
@@ -99,7 +94,7 @@ def idle(entry: HubConfigEntry) -> Backfill:
     if info is not None and not info.readable:
         raise invalid("history_cannot_read")
     if not backfill.ready:
-        raise HomeAssistantError(translation_domain=DOMAIN, translation_key="history_not_ready")
+        raise failed("history_not_ready")
     return backfill
 
 
@@ -121,10 +116,3 @@ def _span(backfill: Backfill, call: ServiceCall) -> Span:
     if span.first >= span.last:
         raise invalid("backfill_outside_retention")
     return span
-
-
-def invalid(key: str, **placeholders: str) -> ServiceValidationError:
-    """Return what is wrong with a call, in the owner's language."""
-    return ServiceValidationError(
-        translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders
-    )

@@ -18,9 +18,10 @@ import probatio as vol
 
 from .archive import Archive
 from .backfill import Backfill, Job, Step
-from .backfill_actions import ATTR_DRY_RUN, async_work, idle, invalid
+from .backfill_actions import ATTR_DRY_RUN, async_work, idle
 from .const import DOMAIN
 from .coordinator import HubConfigEntry
+from .errors import invalid
 from .history.ask import HOUR, Labels, Turn, decode_export, quoted
 from .history.bulk import Batch, Column
 from .history.forerunner import PREFIX

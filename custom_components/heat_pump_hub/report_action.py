@@ -5,13 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv, entity_registry as er
 from homeassistant.util import dt as dt_util
 import probatio as vol
 
-from .const import DOMAIN
 from .coordinator import HubConfigEntry
+from .errors import failed, invalid
 from .history.companion_series import companion_of
 from .history.journal_file import JournalError
 from .history.report_files import EXCEL_ROWS, Format, TooLongError
@@ -50,27 +49,13 @@ async def async_export_report(
     try:
         return await reports.async_export(order)
     except NoDataError as err:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN, translation_key="report_no_data"
-        ) from err
+        raise invalid("report_no_data") from err
     except TooLongError as err:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="report_too_long",
-            translation_placeholders={"rows": str(EXCEL_ROWS)},
-        ) from err
+        raise invalid("report_too_long", rows=str(EXCEL_ROWS)) from err
     except DiskFullError as err:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="report_disk_full",
-            translation_placeholders={"limit": f"{DISK_LIMIT:.0%}", "used": str(err)},
-        ) from err
+        raise failed("report_disk_full", limit=f"{DISK_LIMIT:.0%}", used=str(err)) from err
     except (JournalError, OSError) as err:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="report_failed",
-            translation_placeholders={"error": str(err)},
-        ) from err
+        raise failed("report_failed", error=str(err)) from err
 
 
 def _order(hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall) -> Order:
@@ -89,17 +74,17 @@ def _order(hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall) -> Ord
         case _:
             order = _custom(call, now, more)
     if order.start >= now:
-        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="period_in_future")
+        raise invalid("period_in_future")
     return order
 
 
 def _custom(call: ServiceCall, now: datetime, more: dict[str, Any]) -> Order:
     if ATTR_START not in call.data:
-        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="period_incomplete")
+        raise invalid("period_incomplete")
     start = _local(call.data[ATTR_START])
     end = _local(call.data.get(ATTR_END, now))
     if end <= start:
-        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="period_backwards")
+        raise invalid("period_backwards")
     name = f"{start:%Y-%m-%d}_export-{now:%Y%m%d-%H%M%S}"
     return Order(name=name, start=start, end=end, **more)
 
@@ -123,10 +108,6 @@ def _keys(hass: HomeAssistant, entry: HubConfigEntry, signals: Iterable[str]) ->
         companion = companion_of(signal)
         known = signal in data.companions.entities or companion is not None
         if not known and key not in data.driver.points:
-            raise ServiceValidationError(
-                translation_domain=DOMAIN,
-                translation_key="unknown_signal",
-                translation_placeholders={"signal": signal},
-            )
+            raise invalid("unknown_signal", signal=signal)
         keys.add(key)
     return frozenset(keys)
