@@ -264,7 +264,6 @@ async def test_heat_pump_without_history_server(
         "model": "Navigator 2.0",
         "firmware": "20.24",
         "circuits": "A, B",
-        "zones": "1",
         "more": "",
     }
 
@@ -310,7 +309,7 @@ async def test_heat_pump_without_parts_and_firmware(
 
     placeholders = form["description_placeholders"]
     assert placeholders is not None
-    assert [placeholders[key] for key in ("firmware", "circuits", "zones")] == ["–"] * 3
+    assert [placeholders[key] for key in ("firmware", "circuits")] == ["–"] * 2
     form = await submit(hass, form, suggestions(form))
     result = await submit(hass, form, {"history_names": "canonical"})
     assert result["data"]["layout"] == {"circuits": [], "zones": {}, "features": []}
@@ -321,7 +320,7 @@ async def test_heat_pump_without_parts_and_firmware(
     ("error", "field", "key"),
     [
         (NameNotFoundError("x"), "host", "name_not_found"),
-        (LinkRefusedError("x"), "base", "refused"),
+        (LinkRefusedError("x"), "base", "refused_idm"),
         (NoAnswerError("x"), "base", "no_answer"),
         (TimeoutError(), "base", "no_answer"),
         (LinkLostError("x"), "base", "connection_lost"),
@@ -844,7 +843,7 @@ async def test_closed_port_wrong_unit_and_old_controller(
     form = await choose(hass, "idm")
     typed = {"host": "127.0.0.1", "port": free_port(), "unit": 1}
     form = await submit(hass, form, typed)
-    shows(form, "connection", base="refused")
+    shows(form, "connection", base="refused_idm")
 
     async with simulated() as server:
         form = await submit(hass, form, typed | {"port": server.port, "unit": 9})
@@ -1049,7 +1048,7 @@ async def test_reconfigure_recovers_from_errors(
     typed = CONNECTION | {"host": "192.168.1.99"}
     form = await submit(hass, await entry.start_reconfigure_flow(hass), typed)
 
-    shows(form, "connection", base="refused")
+    shows(form, "connection", base="refused_idm")
     assert suggestions(form) == typed
     assert entry.data["host"] == "192.168.1.20"
     heat_pump.error = None
@@ -1341,6 +1340,7 @@ async def test_every_error_and_abort_is_translated(hass: HomeAssistant, language
     tables = (fields.PROBE_ERRORS, fields.HISTORY_ERRORS)
     keys = {key for table in tables for _, key in table.values()}
     keys |= {*fields.OWN_PROTOCOL_ERRORS.values()}
+    keys |= {key for words in fields.MAKER_ERRORS.values() for key in words.values()}
     keys |= {"unknown", "demo_failed", "name_empty", "identity_invalid", "identity_taken"}
     keys |= {f"list_{key}" for key in nibe.LIST_ERRORS}
     keys |= {"host_empty", "host_is_url", "host_with_port", "host_invalid", "map_unusable"}

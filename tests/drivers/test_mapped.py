@@ -345,6 +345,15 @@ async def test_what_follows_is_added_where_a_map_has_its_sources(start: Start) -
     await driver.close()
 
 
+async def test_a_lambda_at_rest_has_no_cop(start: Start) -> None:
+    server = await start()
+    driver = driver_of(server, LAMBDA, ALL)
+    for held, shown in ((3.52, 3.52), (0.0, None)):
+        server.hold("heat_pump.cop", held)
+        assert (await driver.read(Tier)).values.get("cop") == shown
+    await driver.close()
+
+
 async def test_names_are_in_the_language_of_the_house() -> None:
     address = Address(host="127.0.0.1", port=1)
     english = family_of(LAMBDA).create(address, ALL, None)

@@ -31,7 +31,7 @@ from ..const import (
 from ..drivers import family
 from ..drivers.driver import Address, DriverError, Family, Identity
 from ..history.journal import DAYS
-from .fields import BASE, OWN_PROTOCOL_ERRORS, PROBE_ERRORS, field_error
+from .fields import BASE, MAKER_ERRORS, OWN_PROTOCOL_ERRORS, PROBE_ERRORS, field_error
 
 PROBE_TIMEOUT: Final = 30.0
 
@@ -64,9 +64,10 @@ class FlowBase(ConfigFlow):
         except (DriverError, TimeoutError) as err:
             LOGGER.debug("Probe of %s failed: %r", address, err)
             errors = field_error(err, PROBE_ERRORS)
-            if driven.unit:
-                return errors
-            return {field: OWN_PROTOCOL_ERRORS.get(key, key) for field, key in errors.items()}
+            words = MAKER_ERRORS.get(self._data[CONF_FAMILY], {})
+            if not driven.unit:
+                words = OWN_PROTOCOL_ERRORS
+            return {field: words.get(key, key) for field, key in errors.items()}
         except Exception:  # noqa: BLE001 - a flow shows an error, never a traceback
             LOGGER.exception("Unexpected error while looking at %s", address)
             return {BASE: "unknown"}

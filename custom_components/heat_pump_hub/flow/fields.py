@@ -112,6 +112,10 @@ OWN_PROTOCOL_ERRORS: Final[Mapping[str, str]] = {
     "not_this_family": "not_own_protocol",
 }
 """Words for families that do not speak Modbus."""
+MAKER_ERRORS: Final[Mapping[str, Mapping[str, str]]] = {
+    family: {"refused": f"refused_{family}"} for family in ("idm", "nibe", "daikin")
+}
+"""Words that name where a maker's controller has Modbus switched on, by family."""
 HISTORY_ERRORS: Final[Mapping[type[Exception], tuple[str, str]]] = {
     InvalidUrlError: (CONF_HISTORY_URL, "history_url_invalid"),
     InvalidTenantError: (BASE, "history_tenant_invalid"),

@@ -183,7 +183,6 @@ class MachineSteps(NibeSteps):
             "model": self._found.model,
             "firmware": self._found.firmware or "–",
             "circuits": ", ".join(letter.upper() for letter in layout.circuits) or "–",
-            "zones": ", ".join(layout.zones) or "–",
             # a product's name, alike in all languages
             "more": "\n- Smart Home Interface: ✓" if shi else "",
         }
