@@ -17,6 +17,7 @@ from .history.journal_file import JournalError
 from .warm_sources import Sample, from_journal
 
 if TYPE_CHECKING:
+    from .anomaly_texts import AnomalyTexts
     from .detection.self_test import SelfTest
 
 ATTR_FAULT: Final = "fault"
@@ -86,7 +87,7 @@ async def async_self_test(
         raise invalid("not_watching") from err
     except JournalError as err:
         raise failed("self_test_unreadable", error=str(err)) from err
-    return _sensible(_told(result))
+    return _sensible(_told(result, data.episodes.texts))
 
 
 async def async_explain(
@@ -126,7 +127,7 @@ def _sensible[T](answer: T) -> T:
     return cast(T, found)
 
 
-def _told(result: SelfTest) -> dict[str, Any]:
+def _told(result: SelfTest, texts: AnomalyTexts) -> dict[str, Any]:
     reason = result.reason
     return {
         "fault": result.fault,
@@ -141,9 +142,6 @@ def _told(result: SelfTest) -> dict[str, Any]:
             "monitor": reason.monitor,
             "signals": list(reason.signals),
             "suspect": reason.suspect,
-            "observed": reason.observed,
-            "expected": reason.expected,
-            "tolerance": reason.tolerance,
-            "unit": reason.context.get("unit"),
+            **texts.attributes(reason),
         },
     }
