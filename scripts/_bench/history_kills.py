@@ -287,7 +287,8 @@ def _fates(random: Random, kills: int, lengths: Lengths, choices: Sequence[str])
             pause /= 8
         later = 0.0
         if which == BOTH:
-            later = random.uniform(0.0, 2.5 if random.random() < 0.5 else 40.0)
+            # Long enough, now and then, that what W says has to be on the disk.
+            later = random.uniform(0.0, 2.5 if random.random() < 0.4 else 2 * SPILL_AFTER)
         away = random.uniform(0.0, 1.5)
         if lengths.scale == 1 and random.random() < QUIET:
             away = random.uniform(30.0, 200.0)

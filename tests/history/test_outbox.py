@@ -44,7 +44,7 @@ async def make(file: JournalFile, thread: Thread) -> AsyncIterator[Make]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until something holds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.001)
 

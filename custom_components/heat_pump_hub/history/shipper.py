@@ -19,6 +19,7 @@ from typing import Final
 
 from .backoff import Backoff
 from .codec import Coding, DamagedError
+from .counting import counted
 from .entry import Entry
 from .journal_file import JournalError
 from .known import Known
@@ -26,9 +27,8 @@ from .outbox import Outbox
 from .series import BODY_LIMIT
 from .server import Server
 from .shelf import RETRY_DISK
-from .sift import halves, sift
-from .state import Stats, Trouble, Troubles
-from .tally import expected, holds
+from .sift import sift
+from .state import Counters, Stats, Trouble, Troubles, stats_of
 from .victoriametrics import (
     AuthRejectedError,
     HistoryError,
@@ -97,31 +97,12 @@ class Shipper:
         self._takes_since = -math.inf
         """Loop time since when it takes samples again."""
         self._auth_reported = False
-        self._posted = 0
-        self._verified = 0
-        self._lost = 0
-        self._last_success: float | None = None
-        self._last_verified: int | None = None
+        self._counters = Counters()
 
     @property
     def stats(self) -> Stats:
         """The state at this moment."""
-        outboxes = self._outboxes
-        return Stats(
-            queued_samples=sum(outbox.samples for outbox in outboxes),
-            queued_bytes=sum(outbox.size for outbox in outboxes),
-            oldest=min((o.oldest for o in outboxes if o.oldest is not None), default=None),
-            unverified=sum(outbox.unverified for outbox in outboxes),
-            posted=self._posted,
-            verified=self._verified,
-            lost=self._lost,
-            dropped=sum(outbox.dropped for outbox in outboxes),
-            refused=sum(outbox.parked for outbox in outboxes),
-            last_success=self._last_success,
-            last_verified=self._last_verified,
-            coding=self._known.coding,
-            last_error=self._backoff.error,
-        )
+        return stats_of(self._outboxes, self._counters, self._known.coding, self._backoff.error)
 
     @property
     def coding(self) -> Coding:
@@ -271,8 +252,8 @@ class Shipper:
         now = self._now()
         if self._refuses:
             self._refuses, self._takes_since = False, now
-        self._posted += sum(entry.samples for _, entry in part)
-        self._last_success = self._clock()
+        self._counters.posted += sum(entry.samples for _, entry in part)
+        self._counters.last_success = self._clock()
         for outbox in {outbox for outbox, _ in part}:
             outbox.hold([entry for box, entry in part if box is outbox], now)
 
@@ -287,8 +268,8 @@ class Shipper:
             return
         reason = sifted.reason or reason
         if sifted.rest is not None:
-            self._posted += sifted.rest.samples
-            self._last_success = self._clock()
+            self._counters.posted += sifted.rest.samples
+            self._counters.last_success = self._clock()
         if Trouble.REFUSED not in self._troubles:
             _LOGGER.error(
                 "The history server refuses %d series of %s, they are put aside: %s",
@@ -334,25 +315,15 @@ class Shipper:
 
     async def _count(self, server: Server, outbox: Outbox, entries: Sequence[Entry]) -> None:
         """Forget the frames the server has; let the others wait again."""
-        lost: list[Entry] = []
-        parts = [entries]
-        while parts:
-            part = parts.pop()
-            last = max(entry.last for entry in part)
-            try:
-                found = await server.counts(outbox.heatpump_id, part[0].first, last)
-            except RefusedError, NotVictoriaMetricsError, AuthRejectedError:
-                # Reading was possible before.
-                self._known.forget()
-                raise
-            if holds(found, expected(entry.tally for entry in part)):
-                self._verified += sum(entry.samples for entry in part)
-                self._last_verified = max(self._last_verified or 0, last)
-                await outbox.release(part)
-            elif found and len(part) > 1:
-                parts += halves(part)
-            else:
-                lost += part
+        try:
+            there, lost = await counted(server, outbox.heatpump_id, entries)
+        except RefusedError, NotVictoriaMetricsError, AuthRejectedError:
+            # Reading was possible before.
+            self._known.forget()
+            raise
+        if there:
+            self._counters.found(there)
+            await outbox.release(there)
         self._succeeded()
         if lost:
             self._found_lost(outbox, lost)
@@ -361,7 +332,7 @@ class Shipper:
 
     def _found_lost(self, outbox: Outbox, lost: Sequence[Entry]) -> None:
         samples = sum(entry.samples for entry in lost)
-        self._lost += samples
+        self._counters.lost += samples
         for entry in lost:
             entry.tries += 1
         tries = max(entry.tries for entry in lost)

@@ -1,10 +1,12 @@
 """What is told of a shipper: its state, and what an owner has to know."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from .codec import Coding
+from .entry import Entry
+from .outbox import Outbox
 
 
 class Trouble(StrEnum):
@@ -46,6 +48,43 @@ class Stats:
     coding: Coding
     last_error: str | None
     """Why the last attempt failed; ``None``: it did not."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a shipper has done since the start; see :class:`Stats`."""
+
+    posted: int = 0
+    verified: int = 0
+    lost: int = 0
+    last_success: float | None = None
+    last_verified: int | None = None
+
+    def found(self, entries: Sequence[Entry]) -> None:
+        """Count entries that are on the server."""
+        self.verified += sum(entry.samples for entry in entries)
+        self.last_verified = max(self.last_verified or 0, *(entry.last for entry in entries))
+
+
+def stats_of(
+    outboxes: Sequence[Outbox], counters: Counters, coding: Coding, error: str | None
+) -> Stats:
+    """Return the state of a shipper with these outboxes."""
+    return Stats(
+        queued_samples=sum(outbox.samples for outbox in outboxes),
+        queued_bytes=sum(outbox.size for outbox in outboxes),
+        oldest=min((o.oldest for o in outboxes if o.oldest is not None), default=None),
+        unverified=sum(outbox.unverified for outbox in outboxes),
+        posted=counters.posted,
+        verified=counters.verified,
+        lost=counters.lost,
+        dropped=sum(outbox.dropped for outbox in outboxes),
+        refused=sum(outbox.parked for outbox in outboxes),
+        last_success=counters.last_success,
+        last_verified=counters.last_verified,
+        coding=coding,
+        last_error=error,
+    )
 
 
 class Troubles:
