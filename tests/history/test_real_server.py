@@ -146,6 +146,8 @@ async def test_a_writer_that_is_killed_loses_at_most_what_it_had_not_posted(
             str(tmp_path / "journal.sqlite"),
             victoria_metrics.url,
             str(start + number * 86_400),
+            # Longer than a server forgets that is killed later.
+            str(HOLD),
             stdout=asyncio.subprocess.PIPE,
         )
         assert process.stdout is not None
