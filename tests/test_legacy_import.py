@@ -135,6 +135,43 @@ async def test_an_export_in_files_is_imported(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "where", "wanted"),
+    [
+        ({"labels": {"installation_id": "9"}}, "http://127.0.0.1:", '{installation_id="9"}'),
+        ({"url": "http://cellar:secret@{}"}, "http://127.0.0.1:", "idm_heatpump_*"),
+        ({"file": "import/*.jsonl"}, "import/one.jsonl, import/two.jsonl", "idm_heatpump_*"),
+        ({"file": "import/*.csv"}, "import/empty.csv", "calculations.*"),
+    ],
+)
+async def test_where_nothing_is_found_is_told(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    arguments: dict[str, Any],
+    where: str,
+    wanted: str,
+) -> None:
+    entry = await heat_pump(hass, server)
+    write(hass, f"{DOMAIN}/import/one.jsonl", b"")
+    write(hass, f"{DOMAIN}/import/two.jsonl", line("of_another_time", [1.0] * 500))
+    write(hass, f"{DOMAIN}/import/empty.csv", b"timestamp,calculations.ID_WEB_Temperatur_TA\n")
+    if "url" in arguments:
+        arguments = {"url": arguments["url"].format(server.url.removeprefix("http://"))}
+    for dry_run in (True, False):
+        with pytest.raises(ServiceValidationError) as raised:
+            await import_legacy(hass, **arguments, dry_run=dry_run)
+        assert raised.value.translation_key == "import_nothing_found"
+        told = raised.value.translation_placeholders or {}
+        assert where in told["where"]
+        assert wanted in told["wanted"]
+        assert "secret" not in told["where"]
+        assert entry.runtime_data.backfill.job is None
+        notes = str(hass.data.get("persistent_notification", {}))
+        assert (f"{told['where']} holds no {told['wanted']}" in notes) is not dry_run
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize(
     ("arguments", "key"),
     [
         ({"file": "import/none.csv"}, "import_no_file"),

@@ -27,7 +27,7 @@ from .history.ask import Span
 from .history.bulk import Batch, Bulk, Delivered, NotKeptError
 from .history.journal import Journal
 from .history.journal_file import JournalError
-from .history.legacy import NotReadableError
+from .history.legacy import NothingFoundError, NotReadableError
 from .history.shipper import HOLD
 from .history.victoriametrics import HistoryError, NotVictoriaMetricsError, RefusedError
 
@@ -245,7 +245,12 @@ class Backfill:
                     self.job = None
                     await self._store.async_remove()
                 LOGGER.warning("%s: %s failed: %s", self.entry.title, job.kind, err)
-                await self._async_show(job, "failed", str(err))
+                if isinstance(err, NothingFoundError):
+                    await self._async_show(
+                        job, "failed", "nothing_found", where=err.where, wanted=err.wanted
+                    )
+                else:
+                    await self._async_show(job, "failed", error=str(err))
                 raise
             self.job = None
             await self._store.async_remove()
@@ -301,7 +306,7 @@ class Backfill:
                 LOGGER.info("%s: history was completed: %s", self.entry.title, job.counts())
             self.resumed = {"state": "done", **job.counts()}
 
-    async def _async_show(self, job: Job, state: str, error: str = "") -> None:
+    async def _async_show(self, job: Job, state: str, text: str | None = None, **more: str) -> None:
         """Tell how far a job is: an event each time, a notification now and then."""
         self.hass.bus.async_fire(
             EVENT,
@@ -318,12 +323,11 @@ class Backfill:
             return
         self._shown_at = now if state == "running" else 0.0
         texts = await self._async_texts()
-        message = texts[f"backfill_{state}"].format(
-            percent=round(job.share * 100),
-            sent=job.sent,
-            skipped=job.skipped,
-            error=error,
+        message = texts[f"backfill_{text or state}"].format(
+            percent=round(job.share * 100), sent=job.sent, skipped=job.skipped, **more
         )
+        if job.refused:
+            message += " " + texts["backfill_refused"].format(refused=job.refused)
         persistent_notification.async_create(
             self.hass,
             message,

@@ -12,6 +12,7 @@ from .backfill_work import KIND, WHAT, async_sources
 from .coordinator import HubConfigEntry
 from .errors import failed, invalid
 from .history.ask import Span
+from .history.legacy import NothingFoundError
 from .recorder_source import is_there
 
 ATTR_START: Final = "start"
@@ -72,6 +73,8 @@ async def async_work(backfill: Backfill, job: Job, dry_run: bool) -> dict[str, A
         if dry_run:
             return {"state": "counted", "missing": await backfill.async_count(job), **job.notes}
         done = await backfill.async_do(job)
+    except NothingFoundError as err:
+        raise invalid("import_nothing_found", where=err.where, wanted=err.wanted) from err
     except FAILURES as err:
         raise failed("backfill_failed", error=str(err)) from err
     if done:

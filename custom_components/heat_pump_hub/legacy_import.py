@@ -19,7 +19,7 @@ import probatio as vol
 from .archive import Archive
 from .backfill import Backfill, Job, Step
 from .backfill_actions import ATTR_DRY_RUN, async_work, idle
-from .const import DOMAIN
+from .const import CONF_HISTORY_URL, DOMAIN
 from .coordinator import HubConfigEntry
 from .errors import invalid
 from .history.ask import HOUR, Labels, Turn, decode_export, quoted
@@ -28,14 +28,16 @@ from .history.forerunner import PREFIX
 from .history.legacy import (
     CsvFile,
     ExportFile,
+    NothingFoundError,
     NotReadableError,
     Target,
     collector_names,
     logger_names,
     translated,
 )
+from .history.luxtronik_logger import PREFIX as LOGGER_PREFIX
 from .history.server import Server
-from .history.victoriametrics import HistoryError, InvalidUrlError, VictoriaMetrics
+from .history.victoriametrics import HistoryError, InvalidUrlError, VictoriaMetrics, parse_url
 
 KIND: Final = "import_legacy"
 DAY: Final = 24 * HOUR
@@ -112,6 +114,7 @@ def _files(folder: Path, pattern: str) -> list[str]:
     try:
         found = sorted(path.resolve() for path in folder.glob(pattern) if path.is_file())
     except ValueError, NotImplementedError:
+        # So pathlib answers an empty pattern, and one that begins at the root of the disk.
         return []
     return [str(path) for path in found if path.is_relative_to(root)]
 
@@ -128,13 +131,16 @@ class Legacy:
     async def batches(self, backfill: Backfill, job: Job) -> AsyncIterator[Batch[Step | None]]:
         """Yield what a job imports, from its cursor on.
 
-        Raises ``HistoryError``, ``OSError`` and :class:`NotReadableError`.
+        Raises ``HistoryError``, ``OSError`` and :class:`NotReadableError`; of these
+        ``NothingFoundError`` when there was nothing.
         """
         run = self._files if "files" in job.settings else self._server
         async for batch in run(backfill, job):
             found = sum(len(column.times) for column in batch.columns)
             job.notes["found"] = job.notes.get("found", 0) + found
             yield batch
+        if not job.notes.get("found"):
+            raise NothingFoundError(*_sought(backfill, job.settings))
 
     async def _files(self, backfill: Backfill, job: Job) -> AsyncIterator[Batch[Step | None]]:
         files: Sequence[str] = job.settings["files"]
@@ -225,6 +231,19 @@ class Legacy:
                 columns += await backfill.run(_exported, await ask(export), names)
             share = (until - start + 1) / (end - start + 1)
             yield Batch(columns, Step([until + 1], share))
+
+
+def _sought(backfill: Backfill, settings: Mapping[str, Any]) -> tuple[str, str]:
+    """Return where was looked, and what for, without credentials."""
+    labels = ",".join(f"{label}={quoted(value)}" for label, value in settings[ATTR_LABELS].items())
+    wanted = f"{PREFIX}*{{{labels}}}" if labels else f"{PREFIX}*"
+    if files := settings.get("files"):
+        root = Path(backfill.hass.config.path(DOMAIN)).resolve()
+        if any(name.lower().endswith(".csv") for name in files):
+            wanted = f"{LOGGER_PREFIX}*"
+        return ", ".join(str(Path(name).relative_to(root)) for name in files), wanted
+    url = settings.get(ATTR_URL, backfill.entry.data[CONF_HISTORY_URL])
+    return parse_url(url).url, wanted
 
 
 def _exported(body: bytes, names: dict[str, Target[float]]) -> list[Column]:

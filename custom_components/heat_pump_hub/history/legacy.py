@@ -40,6 +40,16 @@ class NotReadableError(ValueError):
     """The file is not what it should be; tells why."""
 
 
+class NothingFoundError(NotReadableError):
+    """Where was looked there is nothing of a forerunner."""
+
+    def __init__(self, where: str, wanted: str) -> None:
+        """``where`` was looked for what."""
+        super().__init__(f"There is nothing like {wanted} in {where}")
+        self.where = where
+        self.wanted = wanted
+
+
 @dataclass(frozen=True, slots=True)
 class Target[V]:
     """Where what a forerunner called something goes, and what becomes of its values."""
