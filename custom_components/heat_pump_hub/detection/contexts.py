@@ -38,9 +38,9 @@ def truth(value: object) -> bool | None:
 def number(values: Values, key: str) -> float | None:
     """Return a value if it is a number that can be measured."""
     value = values.get(key)
-    if type(value) is not float and (
-        isinstance(value, bool) or not isinstance(value, (int, float))
-    ):
+    if type(value) is float:
+        return value if -1e12 < value < 1e12 else None
+    if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if -1e12 < value < 1e12 else None
 

@@ -118,13 +118,16 @@ class Learned:
                 explained=self.events.now < self.events.explained,
             )  # fmt: skip
             days += self.runs.observe(values, situation, minutes, learning=learning)
-            self._take_days(days, time, clock)
-        self._take_strays(self.strays.observe(array, minutes, learning=learning), time, clock)
+            if days:
+                self._take_days(days, time, clock)
+        if strayed := self.strays.observe(array, minutes, learning=learning):
+            self._take_strays(strayed, time, clock)
         if self.unknowns.keys:
-            self._take_unknowns(
-                *self.unknowns.observe(array, situation, minutes, running, learning=learning),
-                time, clock,
-            )  # fmt: skip
+            context, odd = self.unknowns.observe(
+                array, situation, minutes, running, learning=learning
+            )
+            if context is not None or odd:
+                self._take_unknowns(context, odd, time, clock)
             if self.unknowns.fresh:
                 self._tell_floors()
         model = self.window.observe(array[self._columns], situation, minutes, learning=learning)
