@@ -163,10 +163,13 @@ async def test_every_quantity_makes_an_entity_without_a_warning(
         "on",
         "one",
     }
+    # The last: a busy machine.
+    others = ("not been tested", "Executing ")
     complaints = [
         record.getMessage()
         for record in caplog.records
-        if record.levelname in {"WARNING", "ERROR"} and "not been tested" not in record.getMessage()
+        if record.levelname in {"WARNING", "ERROR"}
+        and not any(words in record.getMessage() for words in others)
     ]
     assert not complaints
 

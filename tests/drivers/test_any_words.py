@@ -68,6 +68,8 @@ def test_any_words_are_a_value_of_their_kind_or_none(
 
 @pytest.mark.parametrize("family", ALL)
 @given(words=WORDS)
+@example(words=(0xFFFF, 0x7F7F))  # the largest float, low word first
+@example(words=(0x7F7F, 0xFFFF))
 def test_what_was_read_can_be_written_and_reads_the_same(
     family: str, words: tuple[int, int]
 ) -> None:

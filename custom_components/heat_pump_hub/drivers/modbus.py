@@ -33,8 +33,10 @@ class Codec(StrEnum):
 
 
 _TWO_WORDS: Final = frozenset({Codec.FLOAT32, Codec.UINT32, Codec.INT32})
+_LARGEST: Final = (2 - 2**-23) * 2.0**127
+"""Of the finite numbers that 32 bits hold (IEEE 754)."""
 _LIMITS: Final[Mapping[Codec, tuple[float, float]]] = {
-    Codec.FLOAT32: (-3.4028234e38, 3.4028234e38),
+    Codec.FLOAT32: (-_LARGEST, _LARGEST),
     Codec.UINT8: (0, 254),
     Codec.INT8: (-127, 127),
     Codec.UINT16: (0, 65535),
