@@ -199,6 +199,10 @@ def test_machine_that_runs_for_minutes_only_is_looked_at_sooner() -> None:
     for _ in range(60):
         run(9)
     assert run(9) == [4, 5, 6, 7, 8]
+    situation.update({"operating_mode": "heating"}, 5.0, True)
+    situation.update({"operating_mode": "heating"}, 5.0, True)
+    assert not situation.steady
+    run(9)
     restored = Situation()
     restored.restore(situation.to_json())
     assert (restored.run, restored.short) == (situation.run, True)

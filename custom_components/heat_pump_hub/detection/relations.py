@@ -71,7 +71,7 @@ _VALVE_LASTING: Final = 0.006
 _FROST: Final = ("evaporation_temperature", "suction_gas_temperature")
 _FROST_LEAST, _FROST_LASTING = 1.5, 0.8
 """What an air source's evaporator varies by with the weather's humidity, K."""
-_FROST_RELATIVE, _FROST_RELATIVE_LASTING = 0.04, 0.02
+_FROST_RELATIVE = 0.04
 _FROST_POWERS: Final = (
     "thermal_power", "cop", "electrical_power", "supply_current", "low_pressure",
 )  # fmt: skip
@@ -427,7 +427,7 @@ class Model:
         )
         self._relative_lasting = np.where(
             self._powers,
-            np.maximum(self._relative_lasting, _FROST_RELATIVE_LASTING),
+            np.maximum(self._relative_lasting, _FROST_RELATIVE),
             self._relative_lasting,
         )
 

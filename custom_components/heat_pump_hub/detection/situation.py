@@ -25,6 +25,8 @@ _STEADY: Final = 6.0
 _STEADY_HEATING: Final = 10.0
 _STEADY_SHORT: Final = 4.0
 """Of a machine that would not run much longer: what it never comes to, it need not show."""
+_SELDOM: Final = 2.0
+"""Minutes between samples from which on nobody knows how long such a run has lasted."""
 _SHORT_RUN, _LONG_RUN = 22.0, 30.0
 _RUN_FADING: Final = 0.05
 _LONGEST_RUN: Final = 240.0
@@ -56,7 +58,8 @@ class Situation:
     """The mode and its age, in minutes of observed time."""
 
     __slots__ = (
-        "air", "heater", "mode", "run", "short", "since_defrost", "since_mode", "since_start",
+        "air", "heater", "mode", "run", "seldom", "short", "since_defrost", "since_mode",
+        "since_start",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -69,12 +72,15 @@ class Situation:
         """How long it heats at a stretch, on average."""
         self.short = False
         """Whether that is so short that there is no time to settle."""
+        self.seldom = False
+        """Whether the last sample came long after the one before."""
         self.since_mode = 0.0
         self.since_start = 0.0
         self.since_defrost = _FOREVER
 
     def update(self, values: Values, minutes: float, running: bool | None) -> bool:
         """Take a sample that comes ``minutes`` after the last; return whether the mode changed."""
+        self.seldom = minutes > _SELDOM
         self.since_mode = min(self.since_mode + minutes, _FOREVER)
         self.since_start = min(self.since_start + minutes, _FOREVER)
         self.since_defrost = min(self.since_defrost + minutes, _FOREVER)
@@ -106,7 +112,7 @@ class Situation:
     @property
     def steady(self) -> bool:
         """Whether the machine has settled since its mode, or a defrost, ended."""
-        settled = _STEADY_SHORT if self.short else _STEADY_HEATING
+        settled = _STEADY_SHORT if self.short and not self.seldom else _STEADY_HEATING
         if self.mode == DHW:
             settled = _STEADY
         return self.since_mode >= settled and self.since_defrost >= _STEADY_AFTER_DEFROST
