@@ -97,6 +97,7 @@ class LogReader:
             page = await self._unit.page(series, at, end)
             pages.append(page)
             at = page.end
+            del page
             await asyncio.sleep(min(max(self._unit.took, REST[0]), REST[1]))
         labels = [(self._labels[one], one.decimals) for one in series]
         columns = await self._hass.async_add_executor_job(columns_of, pages, labels)

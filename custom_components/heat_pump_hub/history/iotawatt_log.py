@@ -1,5 +1,6 @@
 """Stretches of an IoTaWatt's log: pages as columns, and hours that the server has not whole."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import time
@@ -22,12 +23,15 @@ class Chunk:
     columns: Sequence[Column]
 
 
-def columns_of(pages: Sequence[Page], labels: Sequence[tuple[Labels, int]]) -> list[Column]:
-    """Return what pages hold, oldest first; for a thread."""
+def columns_of(pages: list[Page], labels: Sequence[tuple[Labels, int]]) -> list[Column]:
+    """Return what pages hold, oldest first, and empty the list; for a thread.
+
+    Their numbers are as many objects: to free them would hold the event loop up.
+    """
     columns: list[Column] = []
     for place, (own, decimals) in enumerate(labels):
-        times: list[int] = []
-        values: list[float] = []
+        times = array("q")
+        values = array("d")
         for page in pages:
             for index, value in enumerate(page.columns[place]):
                 if value is not None:
@@ -35,6 +39,7 @@ def columns_of(pages: Sequence[Page], labels: Sequence[tuple[Labels, int]]) -> l
                     values.append(value)
             time.sleep(PAUSE)
         columns.append(Column(own, times, values, decimals))
+    pages.clear()
     return columns
 
 
