@@ -14,6 +14,7 @@ from custom_components.heat_pump_hub.const import DOMAIN
 from custom_components.heat_pump_hub.detection import Reason
 from custom_components.heat_pump_hub.detection.verdict import MONITORS
 from custom_components.heat_pump_hub.drivers.points import Kind, Point, Quantity
+from custom_components.heat_pump_hub.units import difference, for_owner
 
 NAMES: Final = {
     "flow_temperature": ("Flow temperature", "Vorlauftemperatur", Quantity.TEMPERATURE),
@@ -650,6 +651,20 @@ async def test_a_unit_chosen_for_an_entity_is_read_in_its_sentence(
         context={"unit": unit, "relation": key},
     )
     assert expected in texts.statement(found)
+
+
+def test_what_an_owner_reads_in_degrees_fahrenheit_is_a_difference_where_it_is_one() -> None:
+    """Whoever chose °F for one entity reads it so, in a metric house, too."""
+    unit, convert = for_owner(METRIC_SYSTEM, "K", "°F")
+    assert (unit, convert(5)) == ("°F", 9)
+    unit, convert = for_owner(METRIC_SYSTEM, "°C", "°F")
+    assert (unit, convert(5)) == ("°F", 41)
+    unit, convert = difference("°C", "°F")
+    assert (unit, convert(5)) == ("°F", 9)
+    assert difference("°C", "°C")[0] == "K"
+    unit, convert = difference("bar", "psi")
+    assert (unit, round(convert(1), 2)) == ("psi", 14.5)
+    assert difference("min", "min")[0] == "min"
 
 
 @pytest.mark.parametrize(

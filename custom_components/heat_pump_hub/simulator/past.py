@@ -17,7 +17,7 @@ PERIOD: Final = 60.0
 """Seconds between two samples."""
 FIRST: Final[dict[Name, float]] = {
     "leak": 9.5, "stuck": 1.5, "drift": 3.0, "offset": 1.0, "pump": 0.5, "icing": 2.0,
-    "shortcycle": 1.0, "heater": 2.0, "valve": 1.3, "dhwloss": 3.0, "frozen": 0.1, "spike": 0.04,
+    "shortcycle": 1.0, "heater": 3.0, "valve": 1.3, "dhwloss": 3.0, "frozen": 0.1, "spike": 0.04,
 }  # fmt: skip
 """Days of each fault until its alarm stands; that of a spike is over in hours."""
 COMMON: Final = frozenset(
