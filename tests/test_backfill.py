@@ -528,7 +528,9 @@ async def test_a_restart_in_the_middle_goes_on(
     assert 28 * 288 >= events[-1].data["sent"] >= events[before].data["sent"] >= answer["sent"]
     assert len(await held(server, "outdoor_temperature")) == 28 * 288
     assert entry.runtime_data.backfill.job is None
-    assert f"{DOMAIN}.{entry.entry_id}.backfill" not in hass_storage
+    async with asyncio.timeout(20):
+        while f"{DOMAIN}.{entry.entry_id}.backfill" in hass_storage:
+            await asyncio.sleep(0.02)
     await hass.config_entries.async_unload(entry.entry_id)
 
 

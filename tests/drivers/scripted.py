@@ -29,6 +29,7 @@ class ScriptedServer:
         """Called first; ``False`` means "as usual", ``True`` drops the connection."""
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> int:
         """Listen; return the port."""
@@ -43,6 +44,7 @@ class ScriptedServer:
         for writer in list(self._open):
             writer.transport.abort()
         await self._server.wait_closed()
+        await asyncio.gather(*self._tasks)
 
     @property
     def open(self) -> int:
@@ -52,6 +54,10 @@ class ScriptedServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._open.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
             while True:
                 head = await reader.readexactly(7)
