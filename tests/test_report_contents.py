@@ -90,6 +90,8 @@ async def test_entities_of_others_are_in_a_report_of_every_format(
     # The heat pump was away; what else there is does not hide with it.
     outdoor = header.index("Outdoor temperature (°C)")
     assert (first[outdoor], second[outdoor]) == ("3.5", "")
+    setpoint = header.index("Hot water Temperature setpoint (°C)")
+    assert (first[setpoint], second[setpoint]) == ("48", "")
     assert first[0] == "2026-01-14 12:00:00"
     assert second[0] == "2026-01-14 12:01:00"
     assert second[-3:] == ["68.0", "2.75", "0"]
