@@ -48,7 +48,8 @@ async def async_backfill(
         "start": span.first,
         "end": span.last,
         "what": list(call.data[ATTR_WHAT]),
-        "entities": entities,
+        # Not by their ids: an owner may rename them before it is done.
+        "points": [sources[entity_id].point.key for entity_id in entities],
     }
     answer = await async_work(backfill, Job(kind=KIND, settings=settings), call.data[ATTR_DRY_RUN])
     return {"start": moment_of(span.first), "end": moment_of(span.last)} | answer

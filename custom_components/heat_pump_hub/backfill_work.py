@@ -1,6 +1,6 @@
 """What a backfill sends: the journal's record, states and hourly statistics of the recorder."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Container, Iterable
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -75,6 +75,18 @@ class Past:
     def _sources(self) -> dict[str, Source]:
         return async_sources(self._hass, self._entry, self.archive, self._identity)
 
+    def _sources_of(self, points: Container[str]) -> list[Source]:
+        return [source for source in self._sources().values() if source.point.key in points]
+
+    def _renamed(self, sources: Iterable[Source]) -> bool:
+        """Tell whether an entity of the heat pump has another name by now, or is gone."""
+        registry = er.async_get(self._hass)
+        return any(
+            not isinstance(source.point, CompanionPoint)
+            and registry.async_get(source.entity_id) is None
+            for source in sources
+        )
+
     async def from_journal(self, backfill: Backfill, job: Job) -> AsyncIterator[Batch[Step | None]]:
         """Yield what the server lacks of the journal's record."""
         days = self._entry.options.get(CONF_JOURNAL_DAYS, DAYS)
@@ -110,12 +122,16 @@ class Past:
         whats = [what for what in WHAT if what in settings["what"]]
         at, begin = job.cursor or (0, span.first)
         recorder = RecorderSource(self._hass)
-        entities = set(settings["entities"])
-        sources = [source for entity_id, source in self._sources().items() if entity_id in entities]
+        points = set(settings["points"])
+        sources = self._sources_of(points)
         for index in range(at, len(whats)):
             what = whats[index]
             read = self._states if what == STATES else self._statistics
             for chunk in _chunks(Span(begin if index == at else span.first, span.last)):
+                if self._renamed(sources):
+                    # The recorder renames what it has as well, in its turn.
+                    await get_instance(self._hass).async_block_till_done()
+                    sources = self._sources_of(points)
                 held: list[Column] = []
                 async for columns in read(backfill, recorder, sources, chunk):
                     if held:

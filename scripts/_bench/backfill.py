@@ -22,6 +22,7 @@ from unittest.mock import patch
 import aiohttp
 from homeassistant.components.recorder.db_schema import Base
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.recorder import DATA_INSTANCE
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
@@ -108,7 +109,8 @@ class House:
 
     def __init__(self, recorder: Recorder, run_in_thread: Callable[..., Any]) -> None:
         """Have a recorder, and threads."""
-        self.data = {DATA_INSTANCE: recorder}
+        registry = SimpleNamespace(async_get=lambda entity_id: entity_id)
+        self.data = {DATA_INSTANCE: recorder, er.DATA_REGISTRY: registry}
         self.async_add_executor_job = run_in_thread
 
 
@@ -202,7 +204,7 @@ async def _measure(
         for n in range(1, ENTITIES + 1)
     }
     settings = {
-        "start": start * 1000, "end": end * 1000, "what": [what], "entities": list(sources)
+        "start": start * 1000, "end": end * 1000, "what": [what], "points": [one.point.key for one in sources.values()]
     }  # fmt: skip
     job = Job(kind=KIND, settings=settings)
     longest = 0.0
