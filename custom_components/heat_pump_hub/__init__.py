@@ -64,6 +64,7 @@ from .journals import async_close_journal, async_open_journal, async_remove_jour
 from .legacy_import import KIND as IMPORT, Legacy
 from .map_files import async_forget_map, async_set_up_map
 from .meter import Meter
+from .names import key_of
 from .reports import Reports
 from .warm_recorder import RecorderPast
 from .warm_sources import ServerPast
@@ -339,9 +340,8 @@ def _archived_keys(hass: HomeAssistant, entry: HubConfigEntry) -> set[str] | Non
     if entry.options.get(CONF_HISTORY_EVERYTHING):
         return None
     data = entry.runtime_data
-    prefix = f"{data.identity}_"
     enabled = {
-        entity.unique_id.removeprefix(prefix)
+        key_of(entity, data.identity)
         for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
         if entity.disabled_by is None
     }

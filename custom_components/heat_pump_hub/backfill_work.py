@@ -18,6 +18,7 @@ from .history.bulk import Batch, Column
 from .history.companion_series import CompanionPoint
 from .history.journal import DAYS
 from .history.replay import Replay
+from .names import key_of
 from .recorder_source import RecorderSource, Source, is_there
 
 CHUNK: Final = 7 * 24 * HOUR
@@ -39,7 +40,7 @@ def async_sources(
     entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     # Of a point with two entities the sensor is the one that measures.
     for entity in sorted(entities, key=lambda one: one.domain != Platform.SENSOR):
-        key = entity.unique_id.removeprefix(f"{identity}_")
+        key = key_of(entity, identity)
         wanted = archive.keys is None or key in archive.keys
         if key in points and key not in keys and wanted and points[key].readable:
             keys.add(key)

@@ -29,6 +29,11 @@ def entity_of(hass: HomeAssistant, identity: str, point: Point) -> er.RegistryEn
     return None
 
 
+def key_of(entity: er.RegistryEntry, identity: str) -> str:
+    """Return the key of an entity of ours."""
+    return entity.unique_id.removeprefix(f"{identity}_")
+
+
 def title_of(hass: HomeAssistant, point: Point, entity: er.RegistryEntry | None) -> str:
     """Return the name of a point's entity; its key if it has none."""
     if entity is None:

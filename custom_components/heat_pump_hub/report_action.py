@@ -15,6 +15,7 @@ from .history.companion_series import companion_of
 from .history.journal_file import JournalError
 from .history.report_files import EXCEL_ROWS, Format, TooLongError
 from .history.reports import DISK_LIMIT, DiskFullError, Resolution
+from .names import key_of
 from .reports import NoDataError, Order, Period, day_order, week_order
 
 ATTR_PERIOD: Final = "period"
@@ -104,7 +105,7 @@ def _keys(hass: HomeAssistant, entry: HubConfigEntry, signals: Iterable[str]) ->
         entity = registry.async_get(signal)
         key = signal
         if entity is not None and entity.config_entry_id == entry.entry_id:
-            key = entity.unique_id.removeprefix(f"{data.identity}_")
+            key = key_of(entity, data.identity)
         companion = companion_of(signal)
         known = signal in data.companions.entities or companion is not None
         if not known and key not in data.driver.points:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from math import log10
 from typing import Final
 
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import ATTR_FRIENDLY_NAME, ATTR_UNIT_OF_MEASUREMENT
 from homeassistant.core import HomeAssistant, split_entity_id
 from homeassistant.helpers import entity_registry as er
@@ -17,7 +16,7 @@ from .const import DOMAIN
 from .drivers.points import Kind, Point
 from .history.companion_series import DECIMALS, companion_of
 from .history.reports import Column
-from .names import chosen_unit, title_of
+from .names import chosen_unit, entity_of, title_of
 from .units import for_owner
 
 TIME: Final = f"component.{DOMAIN}.selector.report_column.options.time"
@@ -25,7 +24,6 @@ TIME: Final = f"component.{DOMAIN}.selector.report_column.options.time"
 
 async def async_columns(
     hass: HomeAssistant,
-    entry: ConfigEntry,
     identity: str,
     points: Mapping[str, Point],
     keys: Collection[str],
@@ -38,15 +36,9 @@ async def async_columns(
     language = hass.config.language
     words = await async_get_translations(hass, language, "entity", {DOMAIN})
     titles = await async_get_translations(hass, language, "selector", {DOMAIN})
-    registry = er.async_get(hass)
-    prefix = f"{identity}_"
-    entities = {
-        entity.unique_id.removeprefix(prefix): entity
-        for entity in er.async_entries_for_config_entry(registry, entry.entry_id)
-    }
     companions = {key: found for key in keys if (found := companion_of(key)) is not None}
     columns = [
-        _of_point(hass, point, entities.get(key), words)
+        _of_point(hass, point, entity_of(hass, identity, point), words)
         for key, point in points.items()
         if key in keys and key not in companions
     ]

@@ -189,7 +189,7 @@ class Reports:
             if not keys:
                 raise NoDataError(order.name)
             columns, time_title = await async_columns(
-                self._hass, self._entry, self._identity, self._points, keys
+                self._hass, self._identity, self._points, keys
             )
             path = self.folder / f"{order.name}.{order.format}"
             file = report_file(order.format, path, columns, time_title)
