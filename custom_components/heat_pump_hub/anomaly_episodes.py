@@ -63,7 +63,7 @@ class Episode:
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`from_json` takes."""
         return {
-            "reasons": [reason_to_json(reason) for reason in self.reasons],
+            "reasons": [reason.to_json() for reason in self.reasons],
             "answer": self.answer,
             "accepted": self.accepted,
             "quiet": None if self.quiet is None else self.quiet.isoformat(),
@@ -75,36 +75,12 @@ class Episode:
         """Restore; raises ``KeyError``, ``TypeError`` or ``ValueError`` for what it is not."""
         quiet = saved["quiet"]
         return cls(
-            reasons=tuple(_reason(one) for one in saved["reasons"]),
+            reasons=tuple(Reason.from_json(one) for one in saved["reasons"]),
             answer=saved["answer"],
             accepted=bool(saved["accepted"]),
             quiet=None if quiet is None else datetime.fromisoformat(quiet),
             ended=bool(saved["ended"]),
         )
-
-
-def reason_to_json(reason: Reason) -> dict[str, Any]:
-    """Return a reason as JSON-able dict, context and all."""
-    return {
-        "monitor": reason.monitor,
-        "signals": list(reason.signals),
-        "suspect": reason.suspect,
-        "observed": reason.observed,
-        "expected": reason.expected,
-        "tolerance": reason.tolerance,
-        "since": reason.since.isoformat(),
-        "context": dict(reason.context),
-    }
-
-
-def _reason(saved: Mapping[str, Any]) -> Reason:
-    return Reason(
-        **{
-            **saved,
-            "signals": tuple(saved["signals"]),
-            "since": datetime.fromisoformat(saved["since"]),
-        }
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

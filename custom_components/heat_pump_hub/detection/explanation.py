@@ -9,7 +9,7 @@ from .events import unit_of_monitor
 from .gauges import Gauge
 from .runs import RUN_COP, RUNS
 from .signals import unit_of
-from .verdict import Reason, Verdict
+from .verdict import Verdict
 
 if TYPE_CHECKING:
     from .learned import Learned
@@ -45,7 +45,7 @@ def explanation(
         "warm_ups": {name: round(value, 3) for name, value in warm_ups.items()},
         "source_kind": learned.source_kind,
         "explained_by": list(verdict.explained),
-        "reasons": [_reason(reason) for reason in verdict.reasons],
+        "reasons": [reason.to_json() for reason in verdict.reasons],
         "relations": [part for part, _, _ in relations],
         "measures": [
             {
@@ -101,16 +101,3 @@ def _relations(learned: Learned) -> list[tuple[dict[str, Any], Any, int]]:
             found.append((worst if model.usable[row] else -1.0, part, model, row))
     found.sort(key=lambda item: -item[0])
     return [(part, model, row) for _, part, model, row in found]
-
-
-def _reason(reason: Reason) -> dict[str, Any]:
-    return {
-        "monitor": reason.monitor,
-        "signals": list(reason.signals),
-        "suspect": reason.suspect,
-        "observed": reason.observed,
-        "expected": reason.expected,
-        "tolerance": reason.tolerance,
-        "since": reason.since.isoformat(),
-        "context": dict(reason.context),
-    }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal, Self
 
 MONITORS: Final[Mapping[str, str]] = {
     "fast": "relation_fast",
@@ -68,6 +68,30 @@ class Reason:
     numbers of ``relation_fast`` and ``relation_slow`` are of; ``causes``: up to two
     possible causes, likelier first, with commas (``sensor``, ``refrigerant_loss``,
     ``icing``, ``pump``, ``strainer``, ``valve``, ``heater``, ``tank``, ``control``)."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what :meth:`from_json` takes: JSON-able, context and all."""
+        return {
+            "monitor": self.monitor,
+            "signals": list(self.signals),
+            "suspect": self.suspect,
+            "observed": self.observed,
+            "expected": self.expected,
+            "tolerance": self.tolerance,
+            "since": self.since.isoformat(),
+            "context": dict(self.context),
+        }
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Self:
+        """Restore; raises ``KeyError``, ``TypeError`` or ``ValueError`` for what it is not."""
+        return cls(
+            **{
+                **saved,
+                "signals": tuple(saved["signals"]),
+                "since": datetime.fromisoformat(saved["since"]),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
