@@ -46,7 +46,7 @@ from custom_components.heat_pump_hub.drivers.driver import (
 from custom_components.heat_pump_hub.drivers.points import Kind, Point, Quantity
 from custom_components.heat_pump_hub.flow import base, fields, history, nibe
 from custom_components.heat_pump_hub.history.companion_rules import FaultKind
-from custom_components.heat_pump_hub.history.victoriametrics import (
+from custom_components.heat_pump_hub.history.server import (
     AuthRejectedError,
     CertificateError,
     EncryptionError,

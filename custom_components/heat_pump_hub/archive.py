@@ -34,9 +34,10 @@ from .history.forerunner import forerunner
 from .history.outbox import Outbox
 from .history.pool import WriterPool
 from .history.series import Encoder, canonical
+from .history.server import InvalidTenantError, InvalidUrlError
 from .history.shipper import Shipper
 from .history.state import Stats, Trouble
-from .history.victoriametrics import InvalidTenantError, InvalidUrlError, VictoriaMetrics
+from .history.victoriametrics import VictoriaMetrics
 from .journals import async_tell
 
 FLUSH_TIMEOUT: Final = 5.0

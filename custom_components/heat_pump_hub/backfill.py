@@ -28,8 +28,8 @@ from .history.bulk import Batch, Bulk, Delivered, NotKeptError
 from .history.journal import Journal
 from .history.journal_file import JournalError
 from .history.legacy import NothingFoundError, NotReadableError
+from .history.server import HistoryError, NotVictoriaMetricsError, RefusedError
 from .history.shipper import HOLD
-from .history.victoriametrics import HistoryError, NotVictoriaMetricsError, RefusedError
 
 EVENT: Final = f"{DOMAIN}_backfill"
 STORE: Final = "backfill"

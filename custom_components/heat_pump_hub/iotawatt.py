@@ -28,8 +28,8 @@ from .history.companion_rules import Rules
 from .history.iotawatt import Iotawatt
 from .history.iotawatt_answers import MINUTE, IotawattError, LogSpan, PasswordError, Series
 from .history.iotawatt_log import Chunk
+from .history.server import HistoryError
 from .history.shipper import HOLD
-from .history.victoriametrics import HistoryError
 from .iotawatt_reader import LogReader
 
 METRIC: Final = "heatpump_companion"

@@ -22,6 +22,7 @@ from .backfill_actions import ATTR_DRY_RUN, async_work, idle
 from .const import CONF_HISTORY_URL, DOMAIN
 from .coordinator import HubConfigEntry
 from .errors import invalid
+from .history.address import parse_url
 from .history.ask import HOUR, Labels, Turn, decode_export, quoted
 from .history.bulk import Batch, Column
 from .history.forerunner import PREFIX
@@ -36,8 +37,8 @@ from .history.legacy import (
     translated,
 )
 from .history.luxtronik_logger import PREFIX as LOGGER_PREFIX
-from .history.server import Server
-from .history.victoriametrics import HistoryError, InvalidUrlError, VictoriaMetrics, parse_url
+from .history.server import HistoryError, InvalidUrlError, Server
+from .history.victoriametrics import VictoriaMetrics
 
 KIND: Final = "import_legacy"
 DAY: Final = 24 * HOUR

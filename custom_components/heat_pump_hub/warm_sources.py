@@ -15,7 +15,7 @@ from .history.ask import Turn
 from .history.forerunner import PREFIX, forerunner
 from .history.journal import Journal
 from .history.series import Series, canonical
-from .history.victoriametrics import NotVictoriaMetricsError
+from .history.server import NotVictoriaMetricsError
 
 CHUNK: Final = 60
 """Samples of a list."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .const import LOGGER
 from .history.journal import Journal
 from .history.journal_file import JournalError
-from .history.victoriametrics import HistoryError
+from .history.server import HistoryError
 from .warm_sources import PAUSE, Past, Sample, ServerPast, from_journal
 
 if TYPE_CHECKING:

@@ -26,12 +26,9 @@ from custom_components.heat_pump_hub.history.ask import (
 )
 from custom_components.heat_pump_hub.history.bulk import Batch, Bulk, Column, NotKeptError
 from custom_components.heat_pump_hub.history.codec import Coding
+from custom_components.heat_pump_hub.history.server import RefusedError, UnreachableError
 from custom_components.heat_pump_hub.history.shipper import Shipper
-from custom_components.heat_pump_hub.history.victoriametrics import (
-    RefusedError,
-    UnreachableError,
-    VictoriaMetrics,
-)
+from custom_components.heat_pump_hub.history.victoriametrics import VictoriaMetrics
 from tests.servers import VictoriaMetrics as RealServer, VictoriaMetricsFactory
 
 from .conftest import Stub, Thread

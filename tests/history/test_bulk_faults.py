@@ -14,12 +14,9 @@ from custom_components.heat_pump_hub.history import bulk as module
 from custom_components.heat_pump_hub.history.ask import selector
 from custom_components.heat_pump_hub.history.bulk import Batch, Bulk, NotKeptError
 from custom_components.heat_pump_hub.history.codec import Coding
+from custom_components.heat_pump_hub.history.server import NotVictoriaMetricsError, RefusedError
 from custom_components.heat_pump_hub.history.shipper import Shipper
-from custom_components.heat_pump_hub.history.victoriametrics import (
-    NotVictoriaMetricsError,
-    RefusedError,
-    VictoriaMetrics,
-)
+from custom_components.heat_pump_hub.history.victoriametrics import VictoriaMetrics
 from tests.servers import VictoriaMetrics as RealServer, VictoriaMetricsFactory
 
 from .conftest import Thread

@@ -16,7 +16,8 @@ import aiohttp
 import pytest
 
 from custom_components.heat_pump_hub.history.codec import Coding
-from custom_components.heat_pump_hub.history.victoriametrics import HistoryError, VictoriaMetrics
+from custom_components.heat_pump_hub.history.server import HistoryError
+from custom_components.heat_pump_hub.history.victoriametrics import VictoriaMetrics
 from tests.servers import (
     Server,
     VictoriaMetrics as RealServer,

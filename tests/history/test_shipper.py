@@ -26,9 +26,7 @@ from custom_components.heat_pump_hub.history.journal_file import JournalError, J
 from custom_components.heat_pump_hub.history.outbox import Outbox
 from custom_components.heat_pump_hub.history.pool import WriterPool
 from custom_components.heat_pump_hub.history.series import BODY_LIMIT
-from custom_components.heat_pump_hub.history.shipper import Shipper
-from custom_components.heat_pump_hub.history.state import Trouble
-from custom_components.heat_pump_hub.history.victoriametrics import (
+from custom_components.heat_pump_hub.history.server import (
     AuthRejectedError,
     HistoryError,
     NotVictoriaMetricsError,
@@ -37,6 +35,8 @@ from custom_components.heat_pump_hub.history.victoriametrics import (
     ServerInfo,
     UnreachableError,
 )
+from custom_components.heat_pump_hub.history.shipper import Shipper
+from custom_components.heat_pump_hub.history.state import Trouble
 
 from .conftest import Thread, at, encoder, frame, line
 

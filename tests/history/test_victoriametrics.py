@@ -18,8 +18,9 @@ import aiohttp
 from aiohttp import web
 import pytest
 
+from custom_components.heat_pump_hub.history.address import ServerUrl, parse_tenant, parse_url
 from custom_components.heat_pump_hub.history.codec import Coding
-from custom_components.heat_pump_hub.history.victoriametrics import (
+from custom_components.heat_pump_hub.history.server import (
     AuthRejectedError,
     CertificateError,
     EncryptionError,
@@ -30,13 +31,10 @@ from custom_components.heat_pump_hub.history.victoriametrics import (
     NotVictoriaMetricsError,
     OverloadedError,
     RefusedError,
-    ServerUrl,
     UnknownNameError,
     UnreachableError,
-    VictoriaMetrics,
-    parse_tenant,
-    parse_url,
 )
+from custom_components.heat_pump_hub.history.victoriametrics import VictoriaMetrics
 from custom_components.heat_pump_hub.history.wire import Wire
 from tests.servers import Server, VictoriaMetrics as RealServer, VictoriaMetricsFactory, free_port
 

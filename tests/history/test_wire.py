@@ -15,11 +15,8 @@ from yarl import URL
 
 from custom_components.heat_pump_hub.history import victoriametrics
 from custom_components.heat_pump_hub.history.codec import Coding, Compressor
-from custom_components.heat_pump_hub.history.victoriametrics import (
-    OverloadedError,
-    UnreachableError,
-    VictoriaMetrics,
-)
+from custom_components.heat_pump_hub.history.server import OverloadedError, UnreachableError
+from custom_components.heat_pump_hub.history.victoriametrics import VictoriaMetrics
 from custom_components.heat_pump_hub.history.wire import UnusualAnswerError, Wire, _read
 from tests.servers import VictoriaMetrics as RealServer, VictoriaMetricsFactory, free_port
 

@@ -45,7 +45,8 @@ from ..drivers.driver import (
     WrongProtocolError,
     WrongUnitError,
 )
-from ..history.victoriametrics import (
+from ..history.address import parse_tenant, parse_url
+from ..history.server import (
     AuthRejectedError,
     CertificateError,
     EncryptionError,
@@ -56,8 +57,6 @@ from ..history.victoriametrics import (
     NotVictoriaMetricsError,
     OverloadedError,
     UnknownNameError,
-    parse_tenant,
-    parse_url,
 )
 
 DEMO_FAMILY: Final = "idm"

@@ -21,12 +21,8 @@ from ..const import (
     HISTORY_NAMES_CANONICAL,
     LOGGER,
 )
-from ..history.victoriametrics import (
-    HistoryError,
-    InvalidTenantError,
-    InvalidUrlError,
-    VictoriaMetrics,
-)
+from ..history.server import HistoryError, InvalidTenantError, InvalidUrlError
+from ..history.victoriametrics import VictoriaMetrics
 from .base import FlowBase
 from .fields import (
     BASE,

@@ -14,9 +14,9 @@ import re
 from time import time_ns
 from typing import Final, NamedTuple, Self
 
-from .server import Server
+from .server import NotVictoriaMetricsError, Server
 from .thread import RunInThread
-from .victoriametrics import ExportedSeries, NotVictoriaMetricsError
+from .victoriametrics import ExportedSeries
 
 HOUR: Final = 3_600_000
 """ms"""

@@ -3,7 +3,7 @@
 from random import Random
 from typing import Final
 
-from .victoriametrics import AuthRejectedError, HistoryError, OverloadedError
+from .server import AuthRejectedError, HistoryError, OverloadedError
 
 FIRST_DELAY: Final = 1.0
 LONGEST_DELAY: Final = 300.0

@@ -21,15 +21,9 @@ from typing import Any, Final
 
 from .ask import Labels, Span, count, decode_export, export, head_of, labels_of
 from .codec import Coding, Compressor, decompress
+from .server import AuthRejectedError, HistoryError, OverloadedError, RefusedError, UnreachableError
 from .shipper import HOLD, Shipper
 from .thread import RunInThread
-from .victoriametrics import (
-    AuthRejectedError,
-    HistoryError,
-    OverloadedError,
-    RefusedError,
-    UnreachableError,
-)
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -7,9 +7,8 @@ from typing import Final
 
 from .codec import Coding
 from .probe import LOOK_EVERY, Probe
-from .server import Server
+from .server import RefusedError, Server, ServerInfo
 from .state import Trouble, Troubles
-from .victoriametrics import RefusedError, ServerInfo
 
 _LOGGER: Final = logging.getLogger(__name__)
 

@@ -1,9 +1,75 @@
-"""What the shipper needs of a server."""
+"""A history server: what can be wrong with it, what it says about itself, what is asked of it."""
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 
 from .codec import Coding
-from .victoriametrics import ServerInfo
+
+
+class HistoryError(Exception):
+    """Base of every error of a history server."""
+
+
+class InvalidUrlError(HistoryError):
+    """The address is not one of an HTTP server."""
+
+
+class UnreachableError(HistoryError):
+    """The server cannot be talked to, or stays silent."""
+
+
+class UnknownNameError(UnreachableError):
+    """The name of the server does not resolve."""
+
+
+class NobodyListensError(UnreachableError):
+    """The connection was refused."""
+
+
+class CertificateError(UnreachableError):
+    """Its certificate is not trusted, or is for another name."""
+
+
+class EncryptionError(UnreachableError):
+    """No encrypted connection comes about: perhaps it does not encrypt at all."""
+
+
+class AuthRejectedError(HistoryError):
+    """User or password is wrong, or may not do this (401, 403)."""
+
+
+class RefusedError(HistoryError):
+    """The server refuses this request and would refuse it again (400, 413)."""
+
+
+class OverloadedError(HistoryError):
+    """The server, or a gateway before it, cannot take this now (429, 5xx)."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        """Keep the seconds to wait, where the server named them."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class InvalidTenantError(HistoryError):
+    """The tenant is not ``account`` or ``account:project``, two numbers of 32 bits."""
+
+
+class NotVictoriaMetricsError(HistoryError):
+    """Something answers there, but not VictoriaMetrics' API."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """What a server says about itself; ``None``: it does not say."""
+
+    readable: bool
+    """Whether these credentials may query; a gateway may allow writing only."""
+    retention: timedelta | None = None
+    """Samples older than this are dropped without a word."""
+    deduplicates: bool | None = None
+    """Whether a sample that is sent twice is stored once."""
 
 
 class Server(Protocol):

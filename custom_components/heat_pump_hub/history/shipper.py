@@ -25,18 +25,18 @@ from .journal_file import JournalError
 from .known import Known
 from .outbox import Outbox
 from .series import BODY_LIMIT
-from .server import Server
-from .shelf import RETRY_DISK
-from .sift import sift
-from .state import Counters, Stats, Trouble, Troubles, stats_of
-from .victoriametrics import (
+from .server import (
     AuthRejectedError,
     HistoryError,
     NotVictoriaMetricsError,
     RefusedError,
+    Server,
     ServerInfo,
     UnreachableError,
 )
+from .shelf import RETRY_DISK
+from .sift import sift
+from .state import Counters, Stats, Trouble, Troubles, stats_of
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from .codec import Coding, Compressor, decompress
 from .probe import canary
 from .series import Frame
-from .server import Server
+from .server import RefusedError, Server
 from .tally import Tally
-from .victoriametrics import RefusedError
 
 
 @dataclass(frozen=True, slots=True)

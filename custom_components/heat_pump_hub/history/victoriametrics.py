@@ -8,7 +8,7 @@ are in no message, no representation and no log.
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -18,12 +18,26 @@ import socket
 import ssl
 import time
 from typing import Any, Final, override
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
 
+from .address import parse_tenant, parse_url
 from .codec import Coding
+from .server import (
+    AuthRejectedError,
+    CertificateError,
+    EncryptionError,
+    HistoryError,
+    NobodyListensError,
+    NotVictoriaMetricsError,
+    OverloadedError,
+    RefusedError,
+    ServerInfo,
+    UnknownNameError,
+    UnreachableError,
+)
 from .wire import UnusualAnswerError, Wire
 
 _ANSWER_LIMIT: Final = 200
@@ -42,122 +56,6 @@ _DURATION_UNITS: Final = {
     "y": timedelta(days=365),
 }
 """Units of ``-retentionPeriod``; a bare number counts months of 31 days."""
-
-
-class HistoryError(Exception):
-    """Base of every error of a history server."""
-
-
-class InvalidUrlError(HistoryError):
-    """The address is not one of an HTTP server."""
-
-
-class UnreachableError(HistoryError):
-    """The server cannot be talked to, or stays silent."""
-
-
-class UnknownNameError(UnreachableError):
-    """The name of the server does not resolve."""
-
-
-class NobodyListensError(UnreachableError):
-    """The connection was refused."""
-
-
-class CertificateError(UnreachableError):
-    """Its certificate is not trusted, or is for another name."""
-
-
-class EncryptionError(UnreachableError):
-    """No encrypted connection comes about: perhaps it does not encrypt at all."""
-
-
-class AuthRejectedError(HistoryError):
-    """User or password is wrong, or may not do this (401, 403)."""
-
-
-class RefusedError(HistoryError):
-    """The server refuses this request and would refuse it again (400, 413)."""
-
-
-class OverloadedError(HistoryError):
-    """The server, or a gateway before it, cannot take this now (429, 5xx)."""
-
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        """Keep the seconds to wait, where the server named them."""
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class InvalidTenantError(HistoryError):
-    """The tenant is not ``account`` or ``account:project``, two numbers of 32 bits."""
-
-
-class NotVictoriaMetricsError(HistoryError):
-    """Something answers there, but not VictoriaMetrics' API."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerUrl:
-    """An address without a slash at its end, and the credentials that stood in it."""
-
-    url: str
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-
-
-def parse_url(text: str) -> ServerUrl:
-    """Take an address apart; a path is kept as the prefix of the API.
-
-    Raises :class:`InvalidUrlError` unless it is ``http(s)://[user:password@]host[:port][/path]``.
-    """
-    try:
-        parts = urlsplit(text.strip())
-        port = parts.port
-    except ValueError:
-        # Its message, and so the cause, could hold a password.
-        raise InvalidUrlError("The address cannot be read") from None
-    if parts.scheme not in ("http", "https"):
-        raise InvalidUrlError("The address must begin with http:// or https://")
-    if not parts.hostname or any(character.isspace() for character in text.strip()):
-        raise InvalidUrlError("The address names no host")
-    if parts.query or parts.fragment:
-        raise InvalidUrlError("The address must not hold a query or a fragment")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    netloc = host if port is None else f"{host}:{port}"
-    return ServerUrl(
-        url=urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", "")),
-        username=None if parts.username is None else unquote(parts.username),
-        password=None if parts.password is None else unquote(parts.password),
-    )
-
-
-def parse_tenant(text: str | None) -> str | None:
-    """Return ``account[:project]`` of a cluster as its paths have it; ``None``: no cluster.
-
-    Raises :class:`InvalidTenantError`.
-    """
-    tenant = (text or "").strip()
-    if not tenant:
-        return None
-    parts = tenant.split(":")
-    if len(parts) > 2 or not all(
-        re.fullmatch(r"[0-9]{1,10}", part) and int(part) < 1 << 32 for part in parts
-    ):
-        raise InvalidTenantError("A tenant is a number, or two with a colon between them")
-    return ":".join(str(int(part)) for part in parts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerInfo:
-    """What a server says about itself; ``None``: it does not say."""
-
-    readable: bool
-    """Whether these credentials may query; a gateway may allow writing only."""
-    retention: timedelta | None = None
-    """Samples older than this are dropped without a word."""
-    deduplicates: bool | None = None
-    """Whether a sample that is sent twice is stored once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
