@@ -163,7 +163,7 @@ async def setup_entry(hass: HomeAssistant) -> AsyncGenerator[AsyncMock]:
 @pytest.fixture
 def history_check() -> Generator[AsyncMock]:
     """Stand in for the question to the history server."""
-    with patch(f"{MODULE}.flow.history.VictoriaMetrics.check") as check:
+    with patch(f"{MODULE}.archive.VictoriaMetrics.check") as check:
         yield check
 
 
@@ -541,7 +541,7 @@ async def test_certificate_is_checked_unless_the_owner_says_no(
     hass: HomeAssistant, heat_pump: FakeHeatPump, history_check: AsyncMock, verify: bool
 ) -> None:
     form = await at_history(hass)
-    with patch(f"{MODULE}.flow.history.async_get_clientsession") as session:
+    with patch(f"{MODULE}.archive.async_get_clientsession") as session:
         await submit(
             hass,
             form,

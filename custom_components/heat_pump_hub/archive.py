@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping, Sequence, Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
@@ -138,6 +138,27 @@ class Archive:
 
 
 @callback
+def history_server(
+    hass: HomeAssistant, history: Mapping[str, Any], *, kept: bool = False
+) -> VictoriaMetrics:
+    """Return the server that an entry's data, or an answer like it, describes.
+
+    ``kept`` keeps a connection open. Raises :class:`InvalidUrlError` and
+    :class:`InvalidTenantError`.
+    """
+    verify = history.get(CONF_HISTORY_VERIFY_SSL, True)
+    return VictoriaMetrics(
+        async_get_clientsession(hass, verify_ssl=verify),
+        history[CONF_HISTORY_URL],
+        username=history.get(CONF_HISTORY_USERNAME) or None,
+        password=history.get(CONF_HISTORY_PASSWORD) or None,
+        tenant=history.get(CONF_HISTORY_TENANT) or None,
+        verify_ssl=get_default_context() if verify else get_default_no_verify_context(),
+        kept=kept,
+    )
+
+
+@callback
 def async_open_archive(
     hass: HomeAssistant,
     entry: ConfigEntry,
@@ -149,22 +170,13 @@ def async_open_archive(
 
     More may come to ``points`` later.
     """
-    if not (url := entry.data.get(CONF_HISTORY_URL)):
+    if not entry.data.get(CONF_HISTORY_URL):
         return None
     username = entry.data.get(CONF_HISTORY_USERNAME) or None
     password = entry.data.get(CONF_HISTORY_PASSWORD) or None
     tenant = entry.data.get(CONF_HISTORY_TENANT) or None
-    verify = entry.data.get(CONF_HISTORY_VERIFY_SSL, True)
     try:
-        server = VictoriaMetrics(
-            async_get_clientsession(hass, verify_ssl=verify),
-            url,
-            username=username,
-            password=password,
-            tenant=tenant,
-            verify_ssl=get_default_context() if verify else get_default_no_verify_context(),
-            kept=True,
-        )
+        server = history_server(hass, entry.data, kept=True)
     except (InvalidUrlError, InvalidTenantError) as error:
         # Data of a heat pump is worth having without its history.
         LOGGER.error("%s: no history: %s", entry.title, error)

@@ -12,14 +12,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util import dt as dt_util
 import probatio as vol
 
-from .archive import Archive
+from .archive import Archive, history_server
 from .backfill import Backfill, Job, Step
 from .backfill_actions import ATTR_DRY_RUN, async_work, idle
-from .const import CONF_HISTORY_URL, DOMAIN
+from .const import CONF_HISTORY_PASSWORD, CONF_HISTORY_URL, CONF_HISTORY_USERNAME, DOMAIN
 from .coordinator import HubConfigEntry
 from .errors import invalid
 from .history.address import parse_url
@@ -101,11 +100,13 @@ async def async_import(
 
 def _client(hass: HomeAssistant, settings: Mapping[str, Any]) -> VictoriaMetrics:
     """Return the server that is imported from. Raises ``InvalidUrlError``."""
-    return VictoriaMetrics(
-        async_get_clientsession(hass),
-        settings[ATTR_URL],
-        username=settings.get(ATTR_USERNAME),
-        password=settings.get(ATTR_PASSWORD),
+    return history_server(
+        hass,
+        {
+            CONF_HISTORY_URL: settings[ATTR_URL],
+            CONF_HISTORY_USERNAME: settings.get(ATTR_USERNAME),
+            CONF_HISTORY_PASSWORD: settings.get(ATTR_PASSWORD),
+        },
     )
 
 

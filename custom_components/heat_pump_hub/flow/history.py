@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigFlowResult
 from homeassistant.data_entry_flow import section
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
 import probatio as vol
 
+from ..archive import history_server
 from ..const import (
     CONF_FAMILY,
     CONF_HISTORY_NAMES,
@@ -22,7 +22,6 @@ from ..const import (
     LOGGER,
 )
 from ..history.server import HistoryError, InvalidTenantError, InvalidUrlError
-from ..history.victoriametrics import VictoriaMetrics
 from .base import FlowBase
 from .fields import (
     BASE,
@@ -126,16 +125,7 @@ class HistorySteps(FlowBase):
         """Ask the server, read-only; return errors by field, empty if it will do."""
         if not history.get(CONF_HISTORY_URL):
             return {}
-        session = async_get_clientsession(
-            self.hass, verify_ssl=history.get(CONF_HISTORY_VERIFY_SSL, True)
-        )
-        client = VictoriaMetrics(
-            session,
-            history[CONF_HISTORY_URL],
-            username=history.get(CONF_HISTORY_USERNAME),
-            password=history.get(CONF_HISTORY_PASSWORD),
-            tenant=history.get(CONF_HISTORY_TENANT),
-        )
+        client = history_server(self.hass, history)
         try:
             async with asyncio.timeout(HISTORY_TIMEOUT):
                 await client.check()
