@@ -58,7 +58,9 @@ from custom_components.heat_pump_hub.history import (
     iotawatt_log,
     journal,
     outbox,
+    probe,
     shipper,
+    steady,
 )
 from custom_components.heat_pump_hub.history.iotawatt import PAGE_ROWS
 from custom_components.heat_pump_hub.history.report_files import EXCEL_ROWS, Format
@@ -410,6 +412,14 @@ NUMBERS = {
     "report disk": ("docs/reports.md", f"More than {DISK_LIMIT:.0%}".replace("%", " %")),
     "report rows": ("docs/reports.md", f"Excel takes {EXCEL_ROWS:,} rows"),
     "hold": ("README.md", f"{shipper.HOLD:g} s later the samples of every series are counted"),
+    "canaries sent again": (
+        "docs/history.md",
+        f"if they do not show within {probe.AGAIN_AFTER:g} s",
+    ),
+    "a clock that settles": (
+        "docs/history.md",
+        f"run evenly for {'an hour' if steady.SETTLED_AFTER == 3600 else ''}",
+    ),
     "hold of the history": ("docs/history.md", f"held for {shipper.HOLD:g} s after the answer"),
     "journal": ("README.md", f"not verified {outbox.SPILL_AFTER:g} s after it was read"),
     "promise": ("README.md", PROMISE),
