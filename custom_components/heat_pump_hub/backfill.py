@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 import time
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from .history.bulk import Batch, Bulk, Delivered, NotKeptError
 from .history.journal import Journal
 from .history.journal_file import JournalError
 from .history.legacy import NothingFoundError, NotReadableError
+from .history.series import moment
 from .history.server import HistoryError, NotVictoriaMetricsError, RefusedError
 from .history.shipper import HOLD
 
@@ -358,4 +359,4 @@ def milliseconds_of(moment: datetime) -> int:
 
 def moment_of(milliseconds: int) -> str:
     """Return a time as text, UTC."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+    return moment(milliseconds).isoformat(timespec="seconds")

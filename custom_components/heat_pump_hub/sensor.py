@@ -14,6 +14,7 @@ from .const import DOMAIN
 from .coordinator import HubConfigEntry, HubData
 from .drivers.points import MACHINE, Kind, Point, Quantity, Value
 from .entity import AnomalyEntity, HubEntity, PointEntity, async_add_in_slices, points_of
+from .history.series import moment
 from .units import DEVICE_CLASSES
 
 # Nothing is read here: the coordinator reads for all.
@@ -225,4 +226,4 @@ HISTORY_SENSORS: Final[tuple[type[HistoryEntity], ...]] = (
 
 
 def _moment(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return None if milliseconds is None else moment(milliseconds)

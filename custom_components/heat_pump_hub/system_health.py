@@ -1,6 +1,5 @@
 """How the heat pumps and their history fare, for the system information."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from homeassistant.components.system_health import SystemHealthRegistration
@@ -8,6 +7,7 @@ from homeassistant.core import HomeAssistant, callback
 
 from .const import DOMAIN
 from .coordinator import HubConfigEntry
+from .history.series import moment
 
 
 @callback
@@ -63,4 +63,4 @@ def _dropped(entry: HubConfigEntry) -> str:
 
 def _iso(time: int) -> str:
     """Return a time in ms since 1970 as text."""
-    return datetime.fromtimestamp(time // 1000, UTC).isoformat()
+    return moment(time).isoformat(timespec="seconds")

@@ -20,7 +20,7 @@ from homeassistant.helpers.recorder import get_instance, session_scope
 
 from .drivers.points import Kind, Point, Value
 from .history.ask import Gap, Labels
-from .history.series import canonical
+from .history.series import canonical, moment
 from .recorder_source import RecorderSource, Source, is_there
 from .warm_sources import CHUNK, PAUSE, SLICE, Run, Sample, reader
 
@@ -285,7 +285,7 @@ def _gridded(columns: Mapping[str, Sequence[_Stretch]], first: int, last: int) -
                 values[key] = one.value
                 alive = alive or stamp <= one.alive
         if alive:
-            samples.append((datetime.fromtimestamp(stamp / 1000, UTC), values))
+            samples.append((moment(stamp), values))
         if not place_in_grid % CHUNK:
             time.sleep(PAUSE)
     return samples

@@ -14,7 +14,7 @@ from .drivers.points import Point, Quantity, Snapshot, Tier, Value
 from .history.ask import Turn
 from .history.forerunner import PREFIX, forerunner
 from .history.journal import Journal
-from .history.series import Series, canonical
+from .history.series import Series, canonical, moment
 from .history.server import NotVictoriaMetricsError
 
 CHUNK: Final = 60
@@ -129,9 +129,7 @@ class ServerPast:
                 time.sleep(PAUSE)
         except (ValueError, KeyError, TypeError) as err:
             raise NotVictoriaMetricsError("The server answers no series") from err
-        return [
-            (datetime.fromtimestamp(stamp / 1000, UTC), polls[stamp]) for stamp in sorted(polls)
-        ]
+        return [(moment(stamp), polls[stamp]) for stamp in sorted(polls)]
 
 
 def reader(point: Point, series: Series) -> Callable[[float], Value | None]:

@@ -6,7 +6,6 @@ which the server has fewer than the record is compared sample by sample.
 
 from array import array
 from collections.abc import AsyncIterator, Collection, Container, Iterable, Iterator
-from datetime import UTC, datetime
 import logging
 import time
 from typing import Final
@@ -16,7 +15,7 @@ from .bulk import PAUSE, Batch, Bulk, Column
 from .journal import Journal
 from .journal_file import Record
 from .record import Places, unpack_columns
-from .series import Encoder, Series
+from .series import Encoder, Series, moment
 from .shipper import Shipper
 from .thread import RunInThread
 
@@ -62,7 +61,7 @@ class Replay:
 
     async def _lacking(self, span: Span) -> list[Column]:
         records = [
-            record async for record in self._journal.records(_at(span.first), _at(span.last))
+            record async for record in self._journal.records(moment(span.first), moment(span.last))
         ]
         if not records:
             return []
@@ -164,7 +163,3 @@ def _unpacked(
         except ValueError as err:
             _LOGGER.warning("A batch of the record cannot be read: %s", err)
         time.sleep(PAUSE)
-
-
-def _at(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -96,6 +96,11 @@ def milliseconds(time: datetime) -> int:
     return (time - _EPOCH) // _MILLISECOND
 
 
+def moment(milliseconds: int) -> datetime:
+    """Return an aware time given in ms since 1970."""
+    return _EPOCH + milliseconds * _MILLISECOND
+
+
 class _Line:
     """What is kept of a series between polls."""
 
