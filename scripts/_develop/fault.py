@@ -16,6 +16,8 @@ from custom_components.heat_pump_hub.drivers.points import Point, Snapshot, Tier
 from custom_components.heat_pump_hub.history.journal import BATCH_POLLS, DAYS, LIMIT_RECORD
 from custom_components.heat_pump_hub.history.journal_file import JournalFile
 from custom_components.heat_pump_hub.history.record import pack
+from custom_components.heat_pump_hub.simulator.machine_faults import Name
+from custom_components.heat_pump_hub.simulator.past import FIRST
 
 from .processes import wait_until
 from .pumps import Pump
@@ -37,7 +39,7 @@ def arguments(fault: str | None) -> tuple[str, ...]:
 type Sample = tuple[datetime, dict[str, Any]]
 
 
-async def preload(stand: Stand, pump: Pump, past: Path) -> str:
+async def preload(stand: Stand, pump: Pump, past: Path, fault: Name) -> str:
     """Give a heat pump its past; return what its detector says. Raises ``DevelopError``."""
     client = stand.client
     entity_id = await pump.entity_id(client, "anomaly")
@@ -58,7 +60,7 @@ async def preload(stand: Stand, pump: Pump, past: Path) -> str:
     # Home Assistant stores it a little later.
     await wait_until(stored, _SECONDS, "the entry is stored")
     points = _watched(data)
-    state, noticed = await asyncio.to_thread(_learned, points, past)
+    state, noticed = await asyncio.to_thread(_learned, points, past, fault)
     key = f"{DOMAIN}.{pump.entry_id}.detector"
     content = {"version": STORAGE_VERSION, "minor_version": 1, "key": key, "data": state}
     await asyncio.to_thread((config / key).write_text, json.dumps(content), "utf-8")
@@ -119,10 +121,19 @@ def _samples(points: Mapping[str, Point], past: Path) -> Iterator[Sample]:
             yield datetime.fromisoformat(time), found
 
 
-def _learned(points: Mapping[str, Point], past: Path) -> tuple[dict[str, Any], bool]:
-    """Return what a detector has learned, and whether it alarms."""
+def _learned(points: Mapping[str, Point], past: Path, fault: Name) -> tuple[dict[str, Any], bool]:
+    """Return what a detector has learned, and whether it alarms.
+
+    What it finds before the fault begins is answered as an owner would: it is normal.
+    """
     detector = Detector(Signal(key=p.key, kind=p.kind, unit=p.unit) for p in points.values())
+    onset = datetime.now(UTC) - timedelta(days=FIRST[fault])
+    answered = False
     for time, values in _samples(points, past):
+        if not answered and time >= onset:
+            answered = True
+            if detector.verdict.reasons:
+                detector.feedback("normal")
         detector.observe(time, values)
     return detector.to_json(), detector.verdict.alarm
 

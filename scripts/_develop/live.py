@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
+from custom_components.heat_pump_hub.simulator.machine_faults import Name
+
 from .errors import DevelopError
 from .fault import PAST, arguments, preload
 from .home_assistant import PORT, USER
@@ -24,7 +26,7 @@ async def live(
     keep: Path | None,
     seconds: float | None,
     families: Sequence[str] = ("idm",),
-    fault: str | None = None,
+    fault: Name | None = None,
 ) -> None:
     """Run until cancelled, or for some seconds. Raises :class:`DevelopError`."""
     print("starting VictoriaMetrics, the simulated heat pump and Home Assistant ...", flush=True)
@@ -33,7 +35,7 @@ async def live(
         AsyncExitStack() as stack,
     ):
         pumps, simulators = await add_pumps(stand, families, stack)
-        said = await preload(stand, pumps[0], stand.folder / PAST) if fault else ""
+        said = await preload(stand, pumps[0], stand.folder / PAST, fault) if fault else ""
         unit = await add_unit(stand, pumps[0], days=_UNIT_DAYS)
         stack.callback(unit.simulated.stop)
         added = "".join(

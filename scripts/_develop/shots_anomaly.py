@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import aiohttp
 
+from custom_components.heat_pump_hub.simulator.machine_faults import Name
+
 from .browser import browser
 from .client import Client
 from .errors import DevelopError
@@ -18,7 +20,7 @@ from .frontend import Frontend
 from .pumps import add_pumps
 from .stand import running
 
-FAULT: Final = "icing"
+FAULT: Final[Name] = "icing"
 _APP: Final = "document.querySelector('home-assistant')"
 _FLOW: Final = f"{_APP}.shadowRoot.querySelector('dialog-data-entry-flow')"
 _PAGE: Final = 1000
@@ -59,7 +61,7 @@ async def shoot_anomaly(folder: Path, language: str) -> list[str]:
         (pump,) = pumps
         for name in _OLDER[language]:
             await _add_older(stand.client, name)
-        await preload(stand, pump, stand.folder / PAST)
+        await preload(stand, pump, stand.folder / PAST, FAULT)
         try:
             await frontend.log_in()
             entities = await pump.entities(stand.client)
