@@ -3,14 +3,17 @@
 import asyncio
 from datetime import datetime
 from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 from homeassistant.components.recorder import Recorder
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.recorder import get_instance
 import pytest
 from pytest_homeassistant_custom_component.common import async_capture_events
 
+from custom_components.heat_pump_hub import backfill_work
 from custom_components.heat_pump_hub.backfill import EVENT
 
 from .fakes import FakeFamily, entity_id
@@ -54,6 +57,27 @@ async def test_an_entity_that_is_renamed_in_between_is_sent_to_the_end(
         answer = await call
     assert (answer["state"], answer["sent"]) == ("done", LONG)
     assert len(await held(server, "outdoor_temperature")) == LONG
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_an_entity_that_is_renamed_while_a_week_is_looked_at_lacks_no_week(
+    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+) -> None:
+    entry = await heat_pump(hass, server)
+    arguments = await long_past(hass)
+    (old,) = arguments["entity_id"]
+    find = backfill_work.gaps
+
+    async def rename_and_find(*args: Any) -> Any:
+        registry = er.async_get(hass)
+        if registry.async_get(old) is not None:
+            registry.async_update_entity(old, new_entity_id="sensor.outside")
+            await get_instance(hass).async_block_till_done()
+        return await find(*args)
+
+    with patch.object(backfill_work, "gaps", rename_and_find):
+        answer = await act(hass, **arguments)
+    assert (answer["state"], answer["sent"]) == ("done", LONG)
     await hass.config_entries.async_unload(entry.entry_id)
 
 

@@ -23,6 +23,8 @@ from .recorder_source import RecorderSource, Source, is_there
 
 CHUNK: Final = 7 * 24 * HOUR
 """ms that are filled together."""
+RENAMES: Final = 5
+"""Times entities may be renamed while they are looked up."""
 STATES: Final = "states"
 STATISTICS: Final = "statistics"
 WHAT: Final = (STATES, STATISTICS)
@@ -76,8 +78,23 @@ class Past:
     def _sources(self) -> dict[str, Source]:
         return async_sources(self._hass, self._entry, self.archive, self._identity)
 
-    def _sources_of(self, points: Container[str]) -> list[Source]:
-        return [source for source in self._sources().values() if source.point.key in points]
+    async def _find(
+        self, recorder: RecorderSource, points: Container[str] | None = None
+    ) -> list[Source]:
+        """Return entities, and let the recorder's reader know them: a rename may come any time."""
+        sources: list[Source] = []
+        for _ in range(RENAMES):
+            # It renames what it has in its turn.
+            await get_instance(self._hass).async_block_till_done()
+            sources = [
+                source
+                for source in self._sources().values()
+                if points is None or source.point.key in points
+            ]
+            await recorder.async_find(sources)
+            if not self._renamed(sources):
+                break
+        return sources
 
     def _renamed(self, sources: Iterable[Source]) -> bool:
         """Tell whether an entity of the heat pump has another name by now, or is gone."""
@@ -110,7 +127,7 @@ class Past:
         if not is_there(self._hass):
             return
         recorder = RecorderSource(self._hass)
-        sources = list(self._sources().values())
+        sources = await self._find(recorder)
         for chunk in _chunks(_last(backfill, get_instance(self._hass).keep_days)):
             async for columns in self._states(backfill, recorder, sources, chunk):
                 job.notes["from_recorder"] = job.notes.get("from_recorder", 0) + _samples(columns)
@@ -124,15 +141,13 @@ class Past:
         at, begin = job.cursor or (0, span.first)
         recorder = RecorderSource(self._hass)
         points = set(settings["points"])
-        sources = self._sources_of(points)
+        sources = await self._find(recorder, points)
         for index in range(at, len(whats)):
             what = whats[index]
             read = self._states if what == STATES else self._statistics
             for chunk in _chunks(Span(begin if index == at else span.first, span.last)):
                 if self._renamed(sources):
-                    # The recorder renames what it has as well, in its turn.
-                    await get_instance(self._hass).async_block_till_done()
-                    sources = self._sources_of(points)
+                    sources = await self._find(recorder, points)
                 held: list[Column] = []
                 async for columns in read(backfill, recorder, sources, chunk):
                     if held:

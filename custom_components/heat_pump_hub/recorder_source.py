@@ -94,8 +94,15 @@ class RecorderSource:
         self._hass = hass
         self._recorder = get_instance(hass)
         self._units: dict[int | None, str | None] = {None: None}
+        self._states_numbers: dict[Labels, int] = {}
+        self._statistics_numbers: dict[Labels, tuple[int, str | None]] = {}
         self.no_unit = 0
         """Samples left out because their unit cannot be converted."""
+
+    async def async_find(self, sources: Sequence[Source]) -> None:
+        """Find under which numbers entities are recorded; whoever renames one leaves these."""
+        await self._recorder.async_add_executor_job(self._states_ids, sources)
+        await self._recorder.async_add_executor_job(self._statistics_ids, sources)
 
     async def async_states(
         self, wanted: Mapping[Source, Sequence[Gap]]
@@ -158,10 +165,12 @@ class RecorderSource:
             yield await self._hass.async_add_executor_job(self._statistics_columns, filled, known)
 
     def _states_ids(self, sources: Sequence[Source]) -> dict[int, Source]:
-        by_entity = {source.entity_id: source for source in sources}
+        numbers = self._states_numbers
+        by_entity = {one.entity_id: one.labels for one in sources if one.labels not in numbers}
         with session_scope(hass=self._hass, read_only=True) as session:
             found = numbers_of(session, by_entity)
-        return {number: by_entity[entity_id] for entity_id, number in found.items()}
+        numbers.update({by_entity[name]: number for name, number in found.items()})
+        return {numbers[one.labels]: one for one in sources if one.labels in numbers}
 
     def _states(self, known: Mapping[int, Source], after: float, last: float) -> list[Lists]:
         with session_scope(hass=self._hass, read_only=True) as session:
@@ -175,10 +184,13 @@ class RecorderSource:
         return lists
 
     def _statistics_ids(self, sources: Sequence[Source]) -> dict[int, tuple[Source, str | None]]:
-        by_entity = {source.entity_id: source for source in sources}
+        numbers = self._statistics_numbers
+        by_entity = {one.entity_id: one.labels for one in sources if one.labels not in numbers}
         with session_scope(hass=self._hass, read_only=True) as session:
             found = statistics_of(session, by_entity)
-        return {number: (by_entity[name], unit) for name, (number, unit) in found.items()}
+        numbers.update({by_entity[name]: one for name, one in found.items()})
+        known = [(numbers[one.labels], one) for one in sources if one.labels in numbers]
+        return {number: (source, unit) for (number, unit), source in known}
 
     def _statistics(
         self,
