@@ -69,6 +69,9 @@ class Recorder:
         """Run a job in the executor."""
         return asyncio.get_running_loop().run_in_executor(self.executor, job, *arguments)
 
+    async def async_block_till_done(self) -> None:
+        """Have nothing waiting."""
+
     def fill(self, end: int) -> None:
         """Store states and statistics that end at a time, s since 1970."""
         random = Random(1)
