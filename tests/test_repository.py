@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 import json
+import os
 from pathlib import Path
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from typing import Any
 
@@ -57,6 +59,24 @@ def test_script_can_be_started_and_parsed(name: str) -> None:
     assert first_line.startswith("#!/usr/bin/env ")
     if first_line.endswith("bash"):
         subprocess.run(["bash", "-n", path], check=True)
+
+
+@pytest.mark.parametrize("name", ["develop", "shots"])
+def test_script_finds_the_integration_from_another_folder(name: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [ROOT / "scripts" / name, "--help"],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "HPH_PYTHON_LATEST": sys.executable,
+            "HPH_VICTORIA_METRICS": "not-run",
+            "HPH_CHROMIUM": "not-run",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_ci_calls_the_test_script() -> None:

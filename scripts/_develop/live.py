@@ -55,7 +55,7 @@ async def live(
             f"\n  user, password   {USER}  {stand.home_assistant.password}"
             f"\n  VictoriaMetrics  {stand.victoria.url}/vmui"
             f"{machines}"
-            f"\n  simulated IoTaWatt: {unit.device}, {UNIT_USER}  {unit.password}"
+            f"\n  simulated IoTaWatt: {unit.device}, user {UNIT_USER}, password {unit.password}"
             f"\n  files            {stand.folder}"
             "\n\nCtrl-C ends all of it.\n",
             flush=True,
