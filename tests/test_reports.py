@@ -143,6 +143,23 @@ async def test_signals_may_be_entities_or_keys(hass: HomeAssistant, fake: FakeFa
     assert done["rows"] == 3
 
 
+async def test_custom_reports_of_one_second_do_not_overwrite_each_other(
+    hass: HomeAssistant, fake: FakeFamily, freezer: FrozenDateTimeFactory
+) -> None:
+    freezer.move_to(WEDNESDAY)
+    entry = make_entry()
+    await set_up(hass, entry)
+    take(entry, dt_util.now() - timedelta(hours=2))
+    start = (dt_util.now() - timedelta(hours=3)).isoformat()
+    done = [await export(hass, period="custom", start=start, format="json") for _ in range(3)]
+    assert [Path(one["file"]).name for one in done] == [
+        "2026-01-14_export-20260114-060000.json",
+        "2026-01-14_export-20260114-060000-2.json",
+        "2026-01-14_export-20260114-060000-3.json",
+    ]
+    assert len(list(folder(hass).iterdir())) == 3
+
+
 @pytest.mark.parametrize(
     ("data", "error"),
     [
@@ -152,6 +169,13 @@ async def test_signals_may_be_entities_or_keys(hass: HomeAssistant, fake: FakeFa
             {"period": "custom", "start": "2026-01-02 00:00", "end": "2026-01-01"},
             "period_backwards",
         ),
+        ({"period": "custom", "start": "2099-01-01"}, "period_in_future"),
+        (
+            {"period": "custom", "start": "2026-01-01", "date": "2026-01-01"},
+            "period_custom_date",
+        ),
+        ({"start": "2026-01-01"}, "period_not_custom"),
+        ({"period": "week", "end": "2026-01-01"}, "period_not_custom"),
         ({"signals": ["sensor.nothing"]}, "unknown_signal"),
         ({"date": "2020-01-01"}, "report_no_data"),
     ],

@@ -67,6 +67,11 @@ def _order(hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall) -> Ord
     if (signals := call.data.get(ATTR_SIGNALS)) is not None:
         more["keys"] = _keys(hass, entry, signals)
     day = call.data.get(ATTR_DATE)
+    custom = call.data[ATTR_PERIOD] is Period.CUSTOM
+    if custom and day is not None:
+        raise invalid("period_custom_date")
+    if not custom and (ATTR_START in call.data or ATTR_END in call.data):
+        raise invalid("period_not_custom")
     match call.data[ATTR_PERIOD]:
         case Period.DAY:
             order = day_order(day or now.date() - timedelta(days=1), **more)
@@ -83,11 +88,13 @@ def _custom(call: ServiceCall, now: datetime, more: dict[str, Any]) -> Order:
     if ATTR_START not in call.data:
         raise invalid("period_incomplete")
     start = _local(call.data[ATTR_START])
+    if start >= now:
+        raise invalid("period_in_future")
     end = _local(call.data.get(ATTR_END, now))
     if end <= start:
         raise invalid("period_backwards")
     name = f"{start:%Y-%m-%d}_export-{now:%Y%m%d-%H%M%S}"
-    return Order(name=name, start=start, end=end, **more)
+    return Order(name=name, start=start, end=end, keep_both=True, **more)
 
 
 def _local(time: datetime) -> datetime:

@@ -71,6 +71,8 @@ class Order:
     """Aware; the first moment after the period."""
     format: Format = Format.CSV
     resolution: Resolution = Resolution.SAMPLE
+    keep_both: bool = False
+    """Whether a file of this name stays, and this one gets a number; else it is written anew."""
     keys: frozenset[str] | None = None
     """Signals, and ids of entities of others; ``None``: all that were recorded."""
 
@@ -192,6 +194,8 @@ class Reports:
                 self._hass, self._identity, self._points, keys
             )
             path = self.folder / f"{order.name}.{order.format}"
+            if order.keep_both:
+                path = await self._run(free, path)
             file = report_file(order.format, path, columns, time_title)
             table = Table(columns, order.resolution, dt_util.get_default_time_zone())
             try:
@@ -299,6 +303,15 @@ class Reports:
 
     async def _run[*Ts, T](self, job: Callable[[*Ts], T], *arguments: *Ts) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, job, *arguments)
+
+
+def free(path: Path) -> Path:
+    """Return a path, with a number behind its name if there is such a file already."""
+    found, number = path, 1
+    while found.exists():
+        number += 1
+        found = path.with_stem(f"{path.stem}-{number}")
+    return found
 
 
 def _open(file: ReportFile) -> None:
