@@ -47,7 +47,7 @@ class Detector:
     source as they did; of several that deviate together it says nothing. What is learned
     of the machine takes 8 to 24 days.
 
-    With 40 signals a sample costs about 60 µs, the state about 95 KiB.
+    With 40 signals a sample costs about 60 µs, the state about 110 KiB.
 
     The score is the probability of a fault: each monitor's ratio r of measured value
     to threshold becomes ``1 / (1 + exp(-6 (r - 1)))``, so that 0.5 is where it alarms
