@@ -57,6 +57,7 @@ from custom_components.heat_pump_hub.history.server import (
     UnknownNameError,
     UnreachableError,
 )
+from custom_components.heat_pump_hub.history.victoriametrics import VictoriaMetrics as Client
 from custom_components.heat_pump_hub.older_entities import KEYS
 from custom_components.heat_pump_hub.simulator.daikin import DaikinServer
 from custom_components.heat_pump_hub.simulator.faults import Fault, FaultProxy
@@ -652,6 +653,37 @@ async def test_history_errors_are_told_and_the_form_can_be_sent_again(
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
+@pytest.mark.parametrize(
+    ("address", "tenant", "right", "key"),
+    [
+        ("", "7:3", {"url": ""}, "history_no_tenants"),
+        ("/vmui", None, {"url": ""}, "history_path"),
+        ("/vmui", "7:3", {"url": "/nowhere"}, "history_not_victoriametrics"),
+    ],
+)
+async def test_what_is_too_much_of_an_address_is_named(
+    hass: HomeAssistant,
+    heat_pump: FakeHeatPump,
+    address: str,
+    tenant: str | None,
+    right: dict[str, str],
+    key: str,
+) -> None:
+    async def check(client: Client) -> None:
+        if (client.url, client._query) != (URL + right["url"], f"{URL}/api/v1/query"):
+            raise NotVictoriaMetricsError("x")
+
+    credentials = {"history_verify_ssl": True} | ({"history_tenant": tenant} if tenant else {})
+    typed = {
+        "history_url": URL + address,
+        "history_names": "canonical",
+        "credentials": credentials,
+    }
+    with patch(f"{MODULE}.archive.VictoriaMetrics.check", check):
+        form = await submit(hass, await at_history(hass), typed)
+    shows(form, "history", base=key)
+
+
 @pytest.mark.parametrize("url", ["victoria:8428", "ftp://victoria", "http://", "http://[::1"])
 async def test_history_url_that_is_none(
     hass: HomeAssistant, heat_pump: FakeHeatPump, history_check: AsyncMock, url: str
@@ -1175,6 +1207,25 @@ async def test_new_login_after_it_was_rejected(
     assert entry.data["host"] == "192.168.1.20"
 
 
+async def test_new_token_after_it_was_rejected(
+    hass: HomeAssistant, history_check: AsyncMock
+) -> None:
+    entry = idm_entry(hass, history_url=URL, **LOGIN)
+    form = await entry.start_reauth_flow(hass)
+    result = await submit(hass, form, {"history_password": "token"})
+    assert result["reason"] == "reauth_successful"
+    assert (entry.data["history_username"], entry.data["history_password"]) == (None, "token")
+
+
+async def test_stored_token_stays_where_nothing_else_is_typed(
+    hass: HomeAssistant, heat_pump: FakeHeatPump, history_check: AsyncMock
+) -> None:
+    entry = idm_entry(hass, history_url=URL, history_username=None, history_password="token")
+    form = await at_reconfigured_history(hass, entry)
+    await submit(hass, form, {"history_url": URL, "credentials": {"history_verify_ssl": True}})
+    assert entry.data["history_password"] == "token"
+
+
 async def test_new_login_counts_for_all_heat_pumps_with_the_old_one(
     hass: HomeAssistant, history_check: AsyncMock, setup_entry: AsyncMock
 ) -> None:
@@ -1344,6 +1395,7 @@ async def test_every_error_and_abort_is_translated(hass: HomeAssistant, language
     keys |= {"unknown", "demo_failed", "name_empty", "identity_invalid", "identity_taken"}
     keys |= {f"list_{key}" for key in nibe.LIST_ERRORS}
     keys |= {"host_empty", "host_is_url", "host_with_port", "host_invalid", "map_unusable"}
+    keys |= {"history_no_tenants", "history_path"}
 
     translated = {
         key.rpartition(".")[2]

@@ -8,6 +8,7 @@ from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigFlowResult
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
 import probatio as vol
+from yarl import URL
 
 from ..archive import history_server
 from ..const import (
@@ -21,7 +22,12 @@ from ..const import (
     HISTORY_NAMES_CANONICAL,
     LOGGER,
 )
-from ..history.server import HistoryError, InvalidTenantError, InvalidUrlError
+from ..history.server import (
+    HistoryError,
+    InvalidTenantError,
+    InvalidUrlError,
+    NotVictoriaMetricsError,
+)
 from .base import FlowBase
 from .fields import (
     BASE,
@@ -99,7 +105,12 @@ class HistorySteps(FlowBase):
         entry = self._get_reauth_entry()
         errors: dict[str, str] = {}
         if user_input is not None:
-            errors = await self._async_check_history({**entry.data, **user_input})
+            # Without a user name the password is a token.
+            login_data = {
+                CONF_HISTORY_USERNAME: user_input.get(CONF_HISTORY_USERNAME) or None,
+                CONF_HISTORY_PASSWORD: user_input[CONF_HISTORY_PASSWORD],
+            }
+            errors = await self._async_check_history({**entry.data, **login_data})
             if not errors:
                 login = (CONF_HISTORY_URL, CONF_HISTORY_USERNAME, CONF_HISTORY_PASSWORD)
                 for other in self._async_current_entries(include_ignore=False):
@@ -107,10 +118,10 @@ class HistorySteps(FlowBase):
                         other.data.get(key) == entry.data.get(key) for key in login
                     ):
                         self.hass.config_entries.async_update_entry(
-                            other, data={**other.data, **user_input}
+                            other, data={**other.data, **login_data}
                         )
                         self.hass.config_entries.async_schedule_reload(other.entry_id)
-                return self.async_update_reload_and_abort(entry, data_updates=user_input)
+                return self.async_update_reload_and_abort(entry, data_updates=login_data)
         suggested = user_input or {
             CONF_HISTORY_USERNAME: entry.data.get(CONF_HISTORY_USERNAME) or ""
         }
@@ -128,7 +139,12 @@ class HistorySteps(FlowBase):
         client = history_server(self.hass, history)
         try:
             async with asyncio.timeout(HISTORY_TIMEOUT):
-                await client.check()
+                try:
+                    await client.check()
+                except NotVictoriaMetricsError:
+                    if (key := await self._async_too_much(history)) is not None:
+                        return {BASE: key}
+                    raise
         except (HistoryError, TimeoutError) as err:
             LOGGER.debug("Check of %r failed: %s", client, err)
             return field_error(err, HISTORY_ERRORS)
@@ -136,3 +152,20 @@ class HistorySteps(FlowBase):
             LOGGER.exception("Unexpected error while checking the history server")
             return {BASE: "unknown"}
         return {}
+
+    async def _async_too_much(self, history: Mapping[str, Any]) -> str | None:
+        """Return what has to be left out for the server to be one; ``None``: nothing helps."""
+        less: dict[str, dict[str, Any]] = {}
+        if history.get(CONF_HISTORY_TENANT):
+            less["history_no_tenants"] = {CONF_HISTORY_TENANT: None}
+        if URL(history[CONF_HISTORY_URL]).path != "/":
+            base = str(URL(history[CONF_HISTORY_URL]).with_path("/"))
+            less["history_path"] = {CONF_HISTORY_URL: base}
+        for key, change in less.items():
+            try:
+                await history_server(self.hass, {**history, **change}).check()
+            except HistoryError as err:
+                LOGGER.debug("Not better without: %s", err)
+            else:
+                return key
+        return None

@@ -74,7 +74,7 @@ class Shipper:
     ) -> None:
         """Take a server.
 
-        ``on_auth_failed`` is called once until credentials are replaced or work again,
+        ``on_auth_failed`` is called at every attempt that is rejected,
         ``on_trouble`` when a trouble begins, with details, and with ``None`` when it is over.
         ``clock`` gives seconds since 1970.
         """
@@ -96,7 +96,7 @@ class Shipper:
         """The server answers, and takes no samples: what it took last may be in memory only."""
         self._takes_since = -math.inf
         """Loop time since when it takes samples again."""
-        self._auth_reported = False
+        self._rejected = False
         self._counters = Counters()
 
     @property
@@ -140,7 +140,6 @@ class Shipper:
         """Go on with other credentials, at once."""
         self._server = server
         self._known.forget()
-        self._auth_reported = False
         self._hurry.set()
         self._wake.set()
 
@@ -353,17 +352,18 @@ class Shipper:
             self._known.forget()
 
     def _failed(self, err: HistoryError, server: Server) -> None:
-        if self._backoff.error is None:
+        rejected = isinstance(err, AuthRejectedError)
+        if self._backoff.error is None or rejected is not self._rejected:
+            # A server that is back with other credentials is another cause.
             _LOGGER.warning("History cannot be stored, samples wait in the journal: %s", err)
         if self._backoff.failed(err, self._now()):
             self._troubles.begins(Trouble.AWAY, str(err))
         if isinstance(err, UnreachableError):
             # Who answers next may be another version, or have lost something.
             self._known.forget()
-        rejected = isinstance(err, AuthRejectedError)
+        self._rejected = rejected
         # Credentials that were replaced while they failed are of no interest.
-        if rejected and server is self._server and not self._auth_reported:
-            self._auth_reported = True
+        if rejected and server is self._server:
             self._on_auth_failed()
 
     def _succeeded(self) -> None:
@@ -375,7 +375,6 @@ class Shipper:
             for outbox in self._outboxes:
                 # Nothing is left to be joined with.
                 outbox.draw()
-        self._auth_reported = False
         self._troubles.ends(Trouble.AWAY)
         self._hurry.set()
 

@@ -349,7 +349,9 @@ class VictoriaMetrics:
         except TimeoutError as err:
             raise UnreachableError(f"{self._url} does not answer in time") from err
         except (aiohttp.ClientError, OSError) as err:
-            reason = self._scrub(str(err)) or type(err).__name__
+            # What aiohttp says of a connector names objects of Python.
+            told = getattr(err, "os_error", None) or err
+            reason = self._scrub(str(told)) or type(err).__name__
             # The cause is left out: the representation of some shows request headers.
             raise _unreachable(err)(f"{self._url}: {reason}") from None
 
