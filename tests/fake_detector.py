@@ -11,6 +11,7 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.heat_pump_hub.detection import Reason, Verdict
+from custom_components.heat_pump_hub.detection.verdict import State
 from custom_components.heat_pump_hub.drivers.points import Point
 
 QUIET = Verdict(alarm=False, score=0.02, state="learning", progress=0.256)
@@ -82,7 +83,8 @@ class FakeDetector:
 
     @paused.setter
     def paused(self, paused: bool) -> None:
-        self.verdict = replace(self.verdict, state="paused" if paused else "normal", alarm=False)
+        awake: State = "alarm" if self.verdict.alarm else "normal"
+        self.verdict = replace(self.verdict, state="paused" if paused else awake)
 
     def to_json(self) -> dict[str, Any]:
         self.threads.add(threading.current_thread().name)

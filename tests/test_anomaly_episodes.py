@@ -470,8 +470,12 @@ async def test_it_can_be_paused(
     # what was asked before is still asked
     assert issue(hass) is not None
     assert kinds(events) == ["started"]
+    # and what stood stands, so that no automation hears of it again
+    assert state(hass, "binary_sensor", "anomaly") == STATE_ON
     await hass.services.async_call("switch", "turn_off", {"entity_id": switch}, blocking=True)
     assert state(hass, "switch", "anomaly_pause") == STATE_OFF
+    assert state(hass, "binary_sensor", "anomaly") == STATE_ON
+    assert kinds(events) == ["started"]
 
 
 async def test_the_logbook_tells_it_in_a_sentence(

@@ -109,16 +109,47 @@ def test_unknown_feedback_is_refused(household: Callable[[], Household]) -> None
         household()[0].feedback("maybe")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("answer", ["normal", "fixed"])
+def test_what_was_answered_is_no_longer_probable(
+    household: Callable[[], Household], answer: str
+) -> None:
+    detector, house = household()
+    # it shows in the stops of the compressor, too, of which each sample tells anew
+    watch(detector, house, 2, return_temperature=27.0)
+    assert detector.verdict.score > 0.5
+    detector.feedback(answer)  # type: ignore[arg-type]
+    assert not detector.verdict.alarm
+    assert detector.verdict.score < 0.1
+    restored = Detector.from_json(SIGNALS, json.loads(json.dumps(detector.to_json())))
+    assert restored.verdict == detector.verdict
+
+
+def test_without_an_alarm_none_is_probable(household: Callable[[], Household]) -> None:
+    detector, _ = household()
+    # each is just below where it alarms
+    detector._learned.ratios |= {"event": 0.99, "heating": 0.99}
+    assert (detector.verdict.alarm, detector.verdict.score) == (False, 0.499)
+
+
+def test_paused_detector_without_an_alarm_finds_none(household: Callable[[], Household]) -> None:
+    detector, house = household()
+    detector.paused = True
+    verdict, _ = watch(detector, house, 1, dhw_temperature=44.3)
+    assert (verdict.alarm, verdict.score, verdict.state) == (False, 0.0, "paused")
+
+
 def test_paused_detector_neither_learns_nor_alarms(household: Callable[[], Household]) -> None:
     detector, house = household()
     watch(detector, house, 1, dhw_temperature=44.3)
+    before = detector.verdict
     detector.paused = True
     learned = detector.to_json()["signals"]
     for sample in house.days(1):
         verdict = detector.observe(*sample)
         assert verdict.state == "paused"
-        assert not verdict.alarm
-        assert verdict.score == 0
+        # what stood before is no news afterwards
+        assert verdict.alarm
+        assert verdict.score == before.score >= 0.5
     assert detector.to_json()["signals"] == learned
     restored = Detector.from_json(SIGNALS, json.loads(json.dumps(detector.to_json())))
     assert restored.paused

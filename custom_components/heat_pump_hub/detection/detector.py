@@ -32,6 +32,8 @@ type Feedback = Literal["normal", "fixed", "confirmed"]
 
 _STEEPNESS: Final = 6.0
 _CERTAIN: Final = 3.0
+_BELOW: Final = 0.499
+"""The most that the score shows while no alarm stands."""
 
 
 class Detector:
@@ -52,7 +54,8 @@ class Detector:
     The score is the probability of a fault: each monitor's ratio r of measured value
     to threshold becomes ``1 / (1 + exp(-6 (r - 1)))``, so that 0.5 is where it alarms
     and the longest rest ever learned (a third of the threshold) is under 2 %;
-    independent monitors combine to ``1 - (1 - p1)(1 - p2)...``.
+    independent monitors combine to ``1 - (1 - p1)(1 - p2)...``, which stays below 0.5
+    while no alarm stands.
     """
 
     def __init__(self, signals: Iterable[Signal]) -> None:
@@ -143,9 +146,12 @@ class Detector:
                 rest.restart(self._clock)
             else:
                 self._learn(latch, rest)
+        answered = bool(self._latches or self._learned.alarms)
         if feedback != "confirmed":
             self._latches.clear()
         self._learned.feedback(feedback)
+        if answered and feedback != "confirmed":
+            self._learned.reassure()
         self._alarm = bool(self._latches) or self._learned.alarming
 
     def note(self, time: datetime, event: Event) -> None:
@@ -420,16 +426,20 @@ class Detector:
         for ratio in ratios.values():
             if ratio > 0:
                 quiet *= 1.0 - 1.0 / (1.0 + math.exp(-_STEEPNESS * (min(ratio, _CERTAIN) - 1.0)))
+        score = round(1.0 - quiet, 3)
+        if not alarm:
+            # Several that are each under their thresholds are no alarm together.
+            score = 0.0 if self._paused else min(score, _BELOW)
         progress = self._progress()
         mode: State = "learning" if progress < 1 else "normal"
         if self._paused:
-            mode, alarm = "paused", False
+            mode = "paused"
         elif alarm:
             mode = "alarm"
         reasons = self._reasons() if latches or self._learned.alarms else ()
         return Verdict(
             alarm=alarm,
-            score=0.0 if self._paused else round(1.0 - quiet, 3),
+            score=score,
             state=mode,
             progress=round(progress, 4),
             reasons=reasons,

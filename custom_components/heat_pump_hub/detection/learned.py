@@ -362,6 +362,10 @@ class Learned:
         if feedback != "confirmed":
             self.alarms.clear()
 
+    def reassure(self) -> None:
+        """Take nothing for suspicious before it is looked at again."""
+        self.ratios = dict.fromkeys(self.ratios, 0.0)
+
     def _forgive(self, alarm: Alarm, *, accept: bool) -> None:
         """Start anew what raised an alarm, after counting it as normal if ``accept``."""
         context, _, name = alarm.key.partition(":")

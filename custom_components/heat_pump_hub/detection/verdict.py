@@ -99,9 +99,9 @@ class Verdict:
     """What the detector thinks after a sample."""
 
     alarm: bool
-    """Latched: stays until the cause has been gone for a while."""
+    """Latched: stays until the cause has been gone for a while, and as it was while paused."""
     score: float
-    """Probability of a fault, 0..1; 0.5 where a monitor alarms."""
+    """Probability of a fault, 0..1; 0.5 where a monitor alarms, less while no alarm stands."""
     state: State
     progress: float
     """0..1: how far the warm-ups of all monitors are; 1 when the last is over."""
