@@ -74,8 +74,9 @@ async def test_a_heat_pump_is_named_by_entry_or_device(
     with pytest.raises(ServiceValidationError) as raised:
         await ask(hass)
     assert raised.value.translation_key == "service_found_multiple_config_entry_for_domain"
-    with pytest.raises(vol.Invalid):
+    with pytest.raises(ServiceValidationError) as twice:
         await ask(hass, config_entry_id=first.entry_id, device_id="one of both")
+    assert twice.value.translation_key == "heat_pump_twice"
     for entry in (first, second):
         await hass.config_entries.async_unload(entry.entry_id)
 

@@ -619,7 +619,10 @@ async def test_a_span_without_sense_is_refused(
     with pytest.raises(ServiceValidationError) as raised:
         await act(hass, **{name: moment(at) for name, at in arguments.items()})
     assert raised.value.translation_key == key
-    with pytest.raises(ServiceValidationError) as unknown:
+    with (
+        patch.object(Backfill, "ready", False),
+        pytest.raises(ServiceValidationError) as unknown,
+    ):
         await act(hass, start=moment(START), entity_id=["sensor.kitchen"])
     assert unknown.value.translation_key == "backfill_unknown_entity"
     assert unknown.value.translation_placeholders == {"entities": "sensor.kitchen"}
@@ -639,7 +642,7 @@ async def test_without_a_server_or_a_recorder_nothing_begins(
         while not entry.runtime_data.archive.shipper.away:
             await asyncio.sleep(0.05)
     with pytest.raises(HomeAssistantError) as away:
-        await act(hass, start=moment(START))
+        await act(hass, "import_legacy")
     assert away.value.translation_key == "history_not_ready"
     await hass.config_entries.async_unload(entry.entry_id)
     none = make_entry(entry_id="02SECOND", unique_id="two", data={"identity": "two"})

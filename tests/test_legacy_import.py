@@ -1,15 +1,17 @@
 """What a forerunner left reaches the history server under our names; nothing is overwritten."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 import pytest
 from pytest_homeassistant_custom_component.common import async_capture_events
 
-from custom_components.heat_pump_hub.backfill import EVENT
+from custom_components.heat_pump_hub.backfill import EVENT, Backfill, Job
 from custom_components.heat_pump_hub.const import DOMAIN
 
 from .fakes import FakeFamily
@@ -147,6 +149,7 @@ async def test_where_nothing_is_found_is_told(
     hass: HomeAssistant,
     fake: FakeFamily,
     server: VictoriaMetrics,
+    caplog: pytest.LogCaptureFixture,
     arguments: dict[str, Any],
     where: str,
     wanted: str,
@@ -167,7 +170,56 @@ async def test_where_nothing_is_found_is_told(
         assert "secret" not in told["where"]
         assert entry.runtime_data.backfill.job is None
         notes = str(hass.data.get("persistent_notification", {}))
-        assert (f"{told['where']} holds no {told['wanted']}" in notes) is not dry_run
+        assert "Nothing to import" not in notes, "who asked gets the error itself"
+        assert "is being sent" not in notes
+        assert "import_legacy failed" not in caplog.text
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_nothing_found_is_shown_when_who_asked_is_gone(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    entry = await heat_pump(hass, server)
+    write(hass, f"{DOMAIN}/import/one.jsonl", b"")
+    backfill: Backfill = entry.runtime_data.backfill
+    files = [hass.config.path(DOMAIN, "import", "one.jsonl")]
+    settings = {"files": files, "labels": {}, "time_zone": "Europe/Vienna"}
+    asked = hass.async_create_task(backfill.async_do(Job(kind="import_legacy", settings=settings)))
+    while backfill._task is None:
+        await asyncio.sleep(0)
+    asked.cancel()
+    async with asyncio.timeout(20):
+        while backfill.job is not None:
+            await asyncio.sleep(0.01)
+    await hass.async_block_till_done()
+    assert "Nothing to import" in str(hass.data.get("persistent_notification", {}))
+    assert "import_legacy failed" in caplog.text
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("login", "key"),
+    [
+        ({}, "import_login_missing"),
+        ({"username": "me", "password": "wrong"}, "import_login_wrong"),
+    ],
+)
+async def test_a_server_that_asks_for_a_login_is_told(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    server: VictoriaMetrics,
+    victoria_metrics_factory: VictoriaMetricsFactory,
+    login: dict[str, str],
+    key: str,
+) -> None:
+    entry = await heat_pump(hass, server)
+    old = victoria_metrics_factory("-httpAuth.username=me", "-httpAuth.password=right")
+    with pytest.raises(ServiceValidationError) as raised:
+        await import_legacy(hass, url=old.url, **login)
+    assert raised.value.translation_key == key
     await hass.config_entries.async_unload(entry.entry_id)
 
 
@@ -179,6 +231,7 @@ async def test_where_nothing_is_found_is_told(
         ({"file": "/etc/passwd"}, "import_no_file"),
         ({"url": "ftp://victoria"}, "import_url"),
         ({"url": "http://127.0.0.1:1"}, "import_no_server"),
+        ({"url": "http://victoria", "file": "import/a.csv"}, "import_two_sources"),
         ({"time_zone": "Middle/Earth"}, "import_time_zone"),
     ],
 )
@@ -191,7 +244,11 @@ async def test_what_cannot_be_imported_is_refused(
 ) -> None:
     entry = await heat_pump(hass, server)
     write(hass, "configuration.yaml", b"secret: 1")
-    with pytest.raises(ServiceValidationError) as raised:
-        await import_legacy(hass, **arguments)
-    assert raised.value.translation_key == key
+    for ready in (True, False):
+        with (
+            patch.object(Backfill, "ready", ready),
+            pytest.raises(ServiceValidationError) as raised,
+        ):
+            await import_legacy(hass, **arguments)
+        assert raised.value.translation_key == key
     await hass.config_entries.async_unload(entry.entry_id)

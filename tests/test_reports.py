@@ -163,6 +163,9 @@ async def test_custom_reports_of_one_second_do_not_overwrite_each_other(
 @pytest.mark.parametrize(
     ("data", "error"),
     [
+        ({"format": "pdf"}, "not_a_choice"),
+        ({"period": "year"}, "not_a_choice"),
+        ({"resolution": "second"}, "not_a_choice"),
         ({"date": "2099-01-01"}, "period_in_future"),
         ({"period": "custom"}, "period_incomplete"),
         (

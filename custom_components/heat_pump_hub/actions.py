@@ -77,8 +77,8 @@ ACTIONS: Final[tuple[Action, ...]] = (
 )
 
 _TARGET: Final = {
-    vol.Exclusive(ATTR_CONFIG_ENTRY_ID, "heat pump"): cv.string,
-    vol.Exclusive(ATTR_DEVICE_ID, "heat pump"): cv.string,
+    vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string,
+    vol.Optional(ATTR_DEVICE_ID): cv.string,
 }
 
 
@@ -112,6 +112,8 @@ def async_heat_pump(hass: HomeAssistant, call: ServiceCall) -> HubConfigEntry:
     """
     entry_id: str | None = call.data.get(ATTR_CONFIG_ENTRY_ID)
     if (device_id := call.data.get(ATTR_DEVICE_ID)) is not None:
+        if entry_id is not None:
+            raise invalid("heat_pump_twice")
         entry_id = _entry_of_device(hass, device_id)
     entry: HubConfigEntry = service.async_get_config_entry(hass, DOMAIN, entry_id)
     return entry

@@ -88,6 +88,17 @@ class Job:
             counts["refused"] = self.refused
         return {**counts, **self.notes}
 
+    def told(self) -> str:
+        """Return the counts as a sentence, for the log."""
+        parts = [f"{self.sent} values sent"]
+        counted = (
+            (self.skipped, "were there already"),
+            (self.resent, "had to be sent again"),
+            (self.refused, "were refused"),
+        )
+        parts += [f"{count} {what}" for count, what in counted if count]
+        return ", ".join(parts)
+
     def add(self, done: Delivered[Any]) -> None:
         """Count a batch the server holds."""
         self.sent += done.sent
@@ -132,6 +143,8 @@ class Backfill:
         self._task: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._busy = asyncio.Lock()
+        self._awaited = False
+        """Whether whoever asked for the job waits for its end."""
         self._shown_at = 0.0
         self._texts: dict[str, str] = {}
 
@@ -205,7 +218,11 @@ class Backfill:
         self.job = job
         await self._store.async_save(asdict(job))
         task = self._begin(job)
-        await asyncio.wait([task])
+        self._awaited = True
+        try:
+            await asyncio.wait([task])
+        finally:
+            self._awaited = False
         if task.cancelled():
             return False
         await task
@@ -245,6 +262,12 @@ class Backfill:
                 if isinstance(err, FINAL) or job.failures == MOST_FAILURES:
                     self.job = None
                     await self._store.async_remove()
+                if isinstance(err, NothingFoundError) and self._awaited:
+                    # Who asked gets the error itself.
+                    self._shown_at = 0.0
+                    self._fire(job, "failed")
+                    persistent_notification.async_dismiss(self.hass, self._notification)
+                    raise
                 LOGGER.warning("%s: %s failed: %s", self.entry.title, job.kind, err)
                 if isinstance(err, NothingFoundError):
                     await self._async_show(
@@ -256,7 +279,7 @@ class Backfill:
             self.job = None
             await self._store.async_remove()
             job.share = 1.0
-            LOGGER.info("%s: %s is done: %s", self.entry.title, job.kind, job.counts())
+            LOGGER.info("%s: %s is done: %s", self.entry.title, job.kind, job.told())
             await self._async_show(job, "done")
 
     async def _watch(self) -> None:
@@ -304,11 +327,11 @@ class Backfill:
                 self.resumed = {"state": "failed", "error": type(err).__name__, **job.counts()}
                 return
             if job.sent:
-                LOGGER.info("%s: history was completed: %s", self.entry.title, job.counts())
+                LOGGER.info("%s: history was completed: %s", self.entry.title, job.told())
             self.resumed = {"state": "done", **job.counts()}
 
-    async def _async_show(self, job: Job, state: str, text: str | None = None, **more: str) -> None:
-        """Tell how far a job is: an event each time, a notification now and then."""
+    @callback
+    def _fire(self, job: Job, state: str) -> None:
         self.hass.bus.async_fire(
             EVENT,
             {
@@ -319,6 +342,14 @@ class Backfill:
                 **job.counts(),
             },
         )
+
+    @property
+    def _notification(self) -> str:
+        return f"{DOMAIN}_backfill_{self.entry.entry_id}"
+
+    async def _async_show(self, job: Job, state: str, text: str | None = None, **more: str) -> None:
+        """Tell how far a job is: an event each time, a notification now and then."""
+        self._fire(job, state)
         now = self.hass.loop.time()
         if state == "running" and now - self._shown_at < SHOW_EVERY:
             return
@@ -333,7 +364,7 @@ class Backfill:
             self.hass,
             message,
             title=texts["backfill_title"].format(title=self.entry.title),
-            notification_id=f"{DOMAIN}_backfill_{self.entry.entry_id}",
+            notification_id=self._notification,
         )
 
     async def _async_texts(self) -> dict[str, str]:

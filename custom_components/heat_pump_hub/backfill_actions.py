@@ -36,14 +36,18 @@ async def async_backfill(
     hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall
 ) -> ServiceResponse:
     """Send states and statistics of the recorder to the history server."""
-    backfill = idle(entry)
+    backfill = backfill_of(entry)
+    span = _span(call)
     if not is_there(hass):
         raise invalid("backfill_no_recorder")
-    span = _span(backfill, call)
     sources = async_sources(hass, entry, backfill.archive, entry.runtime_data.identity)
     entities = call.data.get(ATTR_ENTITIES, list(sources))
     if unknown := [entity_id for entity_id in entities if entity_id not in sources]:
         raise invalid("backfill_unknown_entity", entities=", ".join(unknown))
+    check_idle(backfill)
+    span = backfill.clipped(span)
+    if span.first >= span.last:
+        raise invalid("backfill_outside_retention")
     settings = {
         "start": span.first,
         "end": span.last,
@@ -59,7 +63,7 @@ async def async_cancel(
     hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall
 ) -> ServiceResponse:
     """End a backfill or an import for good."""
-    job = await _backfill(entry).async_cancel()
+    job = await backfill_of(entry).async_cancel()
     if job is None:
         raise invalid("backfill_not_running")
     return {"state": "cancelled", **job.counts()}
@@ -86,12 +90,11 @@ async def async_work(backfill: Backfill, job: Job, dry_run: bool) -> dict[str, A
     return {"state": state, **job.counts()}
 
 
-def idle(entry: HubConfigEntry) -> Backfill:
-    """Return what does backfills of a heat pump, if it can begin now.
+def check_idle(backfill: Backfill) -> None:
+    """Raise if a job cannot begin now; what was asked for is looked at before.
 
     Raises :class:`ServiceValidationError` and :class:`HomeAssistantError`.
     """
-    backfill = _backfill(entry)
     if backfill.job is not None:
         raise invalid("backfill_running")
     info = backfill.archive.shipper.server_info
@@ -99,16 +102,16 @@ def idle(entry: HubConfigEntry) -> Backfill:
         raise invalid("history_cannot_read")
     if not backfill.ready:
         raise failed("history_not_ready")
-    return backfill
 
 
-def _backfill(entry: HubConfigEntry) -> Backfill:
+def backfill_of(entry: HubConfigEntry) -> Backfill:
+    """Return what does backfills of a heat pump. Raises :class:`ServiceValidationError`."""
     if (backfill := entry.runtime_data.backfill) is None:
         raise invalid("history_no_server")
     return backfill
 
 
-def _span(backfill: Backfill, call: ServiceCall) -> Span:
+def _span(call: ServiceCall) -> Span:
     now = int(time.time() * 1000)
     first = milliseconds_of(call.data[ATTR_START])
     last = milliseconds_of(call.data[ATTR_END]) if ATTR_END in call.data else now
@@ -116,7 +119,4 @@ def _span(backfill: Backfill, call: ServiceCall) -> Span:
         raise invalid("backfill_future")
     if first >= last:
         raise invalid("backfill_start_after_end")
-    span = backfill.clipped(Span(first, last))
-    if span.first >= span.last:
-        raise invalid("backfill_outside_retention")
-    return span
+    return Span(first, last)

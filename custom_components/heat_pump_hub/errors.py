@@ -1,8 +1,18 @@
 """Errors of actions, in the owner's language."""
 
+from enum import StrEnum
+
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN
+
+
+def one_of[E: StrEnum](kind: type[E], field: str, value: str) -> E:
+    """Return the choice a call names. Raises :class:`ServiceValidationError`."""
+    try:
+        return kind(value)
+    except ValueError as err:
+        raise invalid("not_a_choice", field=field, value=value, choices=", ".join(kind)) from err
 
 
 def invalid(key: str, **placeholders: str) -> ServiceValidationError:

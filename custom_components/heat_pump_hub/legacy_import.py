@@ -17,7 +17,7 @@ import probatio as vol
 
 from .archive import Archive, history_server
 from .backfill import Backfill, Job, Step
-from .backfill_actions import ATTR_DRY_RUN, async_work, idle
+from .backfill_actions import ATTR_DRY_RUN, async_work, backfill_of, check_idle
 from .const import CONF_HISTORY_PASSWORD, CONF_HISTORY_URL, CONF_HISTORY_USERNAME, DOMAIN
 from .coordinator import HubConfigEntry
 from .errors import invalid
@@ -36,7 +36,7 @@ from .history.legacy import (
     translated,
 )
 from .history.luxtronik_logger import PREFIX as LOGGER_PREFIX
-from .history.server import HistoryError, InvalidUrlError, Server
+from .history.server import AuthRejectedError, HistoryError, InvalidUrlError, Server
 from .history.victoriametrics import VictoriaMetrics
 
 KIND: Final = "import_legacy"
@@ -53,8 +53,8 @@ ATTR_LABELS: Final = "labels"
 ATTR_ZONE: Final = "time_zone"
 
 IMPORT_FIELDS: Final[dict[vol.Marker, Any]] = {
-    vol.Exclusive(ATTR_URL, "source"): cv.string,
-    vol.Exclusive(ATTR_FILE, "source"): cv.string,
+    vol.Optional(ATTR_URL): cv.string,
+    vol.Optional(ATTR_FILE): cv.string,
     vol.Optional(ATTR_USERNAME): cv.string,
     vol.Optional(ATTR_PASSWORD): cv.string,
     vol.Optional(ATTR_LABELS, default=dict): {cv.string: cv.string},
@@ -67,7 +67,9 @@ async def async_import(
     hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall
 ) -> ServiceResponse:
     """Send what a forerunner stored to the history server."""
-    backfill = idle(entry)
+    backfill = backfill_of(entry)
+    if ATTR_URL in call.data and ATTR_FILE in call.data:
+        raise invalid("import_two_sources")
     settings: dict[str, Any] = {
         key: call.data[key]
         for key in (ATTR_URL, ATTR_USERNAME, ATTR_PASSWORD, ATTR_LABELS)
@@ -92,8 +94,13 @@ async def async_import(
             await _client(hass, settings).query("1")
         except InvalidUrlError as err:
             raise invalid("import_url") from err
+        except AuthRejectedError as err:
+            if ATTR_USERNAME in settings:
+                raise invalid("import_login_wrong") from err
+            raise invalid("import_login_missing") from err
         except HistoryError as err:
             raise invalid("import_no_server", error=str(err)) from err
+    check_idle(backfill)
     job = Job(kind=KIND, settings=settings)
     return await async_work(backfill, job, call.data[ATTR_DRY_RUN])
 

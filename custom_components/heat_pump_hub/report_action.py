@@ -10,7 +10,7 @@ from homeassistant.util import dt as dt_util
 import probatio as vol
 
 from .coordinator import HubConfigEntry
-from .errors import failed, invalid
+from .errors import failed, invalid, one_of
 from .history.companion_series import companion_of
 from .history.journal_file import JournalError
 from .history.report_files import EXCEL_ROWS, Format, TooLongError
@@ -27,13 +27,13 @@ ATTR_FORMAT: Final = "format"
 ATTR_RESOLUTION: Final = "resolution"
 
 FIELDS: Final[Mapping[vol.Marker, Any]] = {
-    vol.Optional(ATTR_PERIOD, default=Period.DAY): vol.Coerce(Period),
+    vol.Optional(ATTR_PERIOD, default=Period.DAY): cv.string,
     vol.Optional(ATTR_DATE): cv.date,
     vol.Optional(ATTR_START): cv.datetime,
     vol.Optional(ATTR_END): cv.datetime,
     vol.Optional(ATTR_SIGNALS): vol.All(cv.ensure_list, [cv.string]),
-    vol.Optional(ATTR_FORMAT, default=Format.CSV): vol.Coerce(Format),
-    vol.Optional(ATTR_RESOLUTION): vol.Coerce(Resolution),
+    vol.Optional(ATTR_FORMAT, default=Format.CSV): cv.string,
+    vol.Optional(ATTR_RESOLUTION): cv.string,
 }
 
 
@@ -61,18 +61,19 @@ async def async_export_report(
 
 def _order(hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall) -> Order:
     now = dt_util.now()
-    more: dict[str, Any] = {ATTR_FORMAT: call.data[ATTR_FORMAT]}
+    period = one_of(Period, ATTR_PERIOD, call.data[ATTR_PERIOD])
+    more: dict[str, Any] = {ATTR_FORMAT: one_of(Format, ATTR_FORMAT, call.data[ATTR_FORMAT])}
     if (resolution := call.data.get(ATTR_RESOLUTION)) is not None:
-        more[ATTR_RESOLUTION] = resolution
+        more[ATTR_RESOLUTION] = one_of(Resolution, ATTR_RESOLUTION, resolution)
     if (signals := call.data.get(ATTR_SIGNALS)) is not None:
         more["keys"] = _keys(hass, entry, signals)
     day = call.data.get(ATTR_DATE)
-    custom = call.data[ATTR_PERIOD] is Period.CUSTOM
+    custom = period is Period.CUSTOM
     if custom and day is not None:
         raise invalid("period_custom_date")
     if not custom and (ATTR_START in call.data or ATTR_END in call.data):
         raise invalid("period_not_custom")
-    match call.data[ATTR_PERIOD]:
+    match period:
         case Period.DAY:
             order = day_order(day or now.date() - timedelta(days=1), **more)
         case Period.WEEK:
