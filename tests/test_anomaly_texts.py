@@ -828,8 +828,65 @@ async def test_what_was_found_in_two_ways_is_said_once(hass: HomeAssistant) -> N
     told = texts.paragraphs(found)
     assert [paragraph.partition(" ")[0] for paragraph in told] == ["The", "The", "The", "Sensor"]
     assert "for quite some time" in told[0]
-    assert "while heating hot water" in told[1]
-    assert "usual are 0.5" in told[2]
+    assert "usual are 0.5" in told[1]
+    assert "while heating hot water" in told[2]
+
+
+def iced(number: int = 4) -> list[Reason]:
+    """Return what a source that ices shows: most of it says the same, in other words."""
+    source = {"signals": ("source_inlet_temperature", "source_outlet_temperature")}
+    drop = {**source, "monitor": "relation_fast", "observed": 2.7, "expected": 1.6}
+    return [
+        reason(**drop, tolerance=0.2, context={**HEATING, "relation": "source_balance"}),
+        reason(**drop, tolerance=0.3, context={**HEATING, "relation": "source_drop"}),
+        *(
+            reason(monitor="relation_slow", signals=(key,), context={**HEATING, "relation": key})
+            for key in ALL[:number]
+        ),
+        reason(
+            monitor="cycle_defrost_interval", observed=2, expected=1, context={"mode": "heating"}
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "often", "more", "further"),
+    [
+        (
+            "en",
+            "The heat pump defrosts after only 30 minutes",
+            "Further observations of this kind: 3.",
+            "Further observations: 3.",
+        ),
+        (
+            "de",
+            "Die Wärmepumpe taut schon nach 30 Minuten",
+            "Weitere Beobachtungen dieser Art: 3.",
+            "Weitere Beobachtungen: 3.",
+        ),
+    ],
+)
+async def test_another_kind_is_told_before_more_of_the_same(
+    hass: HomeAssistant, language: str, often: str, more: str, further: str
+) -> None:
+    texts = await texts_in(hass, language)
+    told = texts.paragraphs(iced())
+    assert "2.7 K" in told[0] or "2,7 K" in told[0]
+    assert sum("2.7 K" in one or "2,7 K" in one for one in told) == 1
+    assert told[1].startswith(often)
+    assert told[3] == more
+    # of several kinds it is not said that they are of one
+    others = [*iced(2), reason(monitor="jump"), reason(monitor="spike")]
+    assert texts.paragraphs(others)[3] == further
+
+
+async def test_what_was_accepted_is_told_last(hass: HomeAssistant) -> None:
+    texts = await texts_in(hass, "en")
+    *same, _ = iced(2)
+    accepted = reason(
+        monitor="cycle_defrost_interval", observed=2, expected=1, context={"accepted": True}
+    )
+    assert texts.paragraphs([*same, accepted])[3] == "Further observations: 1."
 
 
 async def test_without_reasons_nothing_is_said(hass: HomeAssistant) -> None:

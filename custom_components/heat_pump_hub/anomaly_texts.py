@@ -38,6 +38,10 @@ _RESTS: Final = ("flatline", "flatline_running", "frozen", "generic_rest")
 _PER_HOUR: Final = ("cycle_length", "cycle_defrost_interval")
 """Given as number per hour; an owner thinks in minutes."""
 _COUNTS: Final = ("cycle_starts_3h", "cycle_starts_24h", "tank_runs")
+_DEVIATIONS: Final = (
+    "relation_fast", "relation_slow", "relation_multi", "generic_fast", "generic_slow",
+)  # fmt: skip
+"""Found in different ways, but alike to who reads them."""
 _OF_MACHINE: Final = ("cycle", "tank", "heater")
 _GAPS: Final[Mapping[str, tuple[str, str]]] = {name: (plus, minus) for name, plus, minus in GAPS}
 
@@ -74,14 +78,25 @@ class AnomalyTexts:
         return " ".join(self.paragraphs(reasons))
 
     def paragraphs(self, reasons: Sequence[Reason]) -> list[str]:
-        """Return one paragraph a reason, then whom to suspect, then possible causes."""
+        """Return one paragraph a reason, then whom to suspect, then possible causes.
+
+        The strongest of each kind come first: another kind tells more than more of the same.
+        """
         about: dict[object, Reason] = {}
         for one in reasons:
             about.setdefault(self._subject(one), one)
-        told = [f"{self.statement(one)} {self._when(one)}" for one in about.values()]
-        found = told[:SHOWN]
-        if (more := len(told) - SHOWN) > 0:
-            found.append(self._say("more", count=self._number(more, 0)))
+        kinds: set[str] = set()
+        order: list[tuple[bool, bool, Reason]] = []
+        for one in about.values():
+            order.append((bool(one.context.get("accepted")), _kind(one) in kinds, one))
+            kinds.add(_kind(one))
+        told = [one for _, _, one in sorted(order, key=lambda item: item[:2])]
+        found = [f"{self.statement(one)} {self._when(one)}" for one in told[:SHOWN]]
+        if more := told[SHOWN:]:
+            alike = {_kind(one) for one in more} == {_kind(told[SHOWN - 1])}
+            found.append(
+                self._say("more" if alike else "more_else", count=self._number(len(more), 0))
+            )
         if reasons:
             found.append(self._blame(reasons))
         if causes := self.causes(reasons):
@@ -90,9 +105,10 @@ class AnomalyTexts:
 
     def _subject(self, reason: Reason) -> object:
         """Return what is equal for reasons that say the same, found in two ways."""
-        relation = reason.context.get("relation")
+        relation = str(reason.context.get("relation", ""))
         if reason.monitor in ("relation_fast", "relation_slow") and relation:
-            return relation, reason.context.get("mode")
+            # One difference may be expected in two ways.
+            return _GAPS.get(relation, relation), reason.context.get("mode")
         return self._variant(reason), reason.signals
 
     def statement(self, reason: Reason) -> str:
@@ -308,6 +324,11 @@ _UNITS: Final[Mapping[str, str]] = {
 def _of_machine(reasons: Iterable[Reason]) -> bool:
     """Whether a reason is about what the machine does, and not only about what sensors show."""
     return any(one.monitor.partition("_")[0] in _OF_MACHINE for one in reasons)
+
+
+def _kind(reason: Reason) -> str:
+    """Return what kind of observation it is; all that is unlike what is expected is of one."""
+    return "deviation" if reason.monitor in _DEVIATIONS else reason.monitor
 
 
 def _place(selector: str, key: str) -> str:
