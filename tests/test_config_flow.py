@@ -1291,8 +1291,75 @@ async def test_options_have_limits(hass: HomeAssistant, change: dict[str, int]) 
         await hass.config_entries.options.async_configure(form["flow_id"], OPTIONS | change)
 
 
+def others(hass: HomeAssistant) -> None:
+    """Let there be entities of others."""
+    hass.states.async_set("sensor.pv", "5.2", {"unit_of_measurement": "kW"})
+    hass.states.async_set("switch.pump", "on")
+    hass.states.async_set("sensor.meter", "800", {"unit_of_measurement": "W"})
+    hass.states.async_set("sensor.count", "12.5", {"unit_of_measurement": "MWh"})
+    hass.states.async_set("sensor.gone", "unavailable")
+    hass.states.async_set("sensor.weather", "sunny")
+    registry = er.async_get(hass)
+    for name, unit in (("asleep", None), ("cellar", "kW"), ("attic", "°C")):
+        registry.async_get_or_create(
+            "sensor", "other", name, suggested_object_id=name, unit_of_measurement=unit
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "error"),
+    [
+        ("companion_entities", {"companions": ["sensor.pv", "sensor.none"]}, "entity_unknown"),
+        ("companion_entities", {"companions": ["sensor.weather"]}, "companion_no_number"),
+        ("companion_entities", {"companions": ["sensor.own"]}, "companion_is_own"),
+        ("companion_entities", {"companions": ["sensor.gone", "sensor.asleep"]}, None),
+        ("electricity_meter", {"meter_power": "sensor.none"}, "entity_unknown"),
+        ("electricity_meter", {"meter_power": "sensor.count"}, "meter_no_power"),
+        ("electricity_meter", {"meter_power": "sensor.weather"}, "meter_no_power"),
+        ("electricity_meter", {"meter_power": "sensor.attic"}, "meter_no_power"),
+        ("electricity_meter", {"meter_power": "sensor.own"}, "meter_is_own"),
+        ("electricity_meter", {"meter_power": "sensor.cellar"}, None),
+        ("electricity_meter", {"meter_power": "sensor.asleep"}, None),
+        ("electricity_meter", {"meter_power": "sensor.gone"}, None),
+        ("electricity_meter", {"meter_energy": "sensor.meter"}, "meter_no_energy"),
+    ],
+)
+async def test_entities_that_cannot_be_it_are_named(
+    hass: HomeAssistant, name: str, given: dict[str, Any], error: str | None
+) -> None:
+    entry = idm_entry(hass)
+    others(hass)
+    er.async_get(hass).async_get_or_create(
+        "sensor", DOMAIN, "x", config_entry=entry, suggested_object_id="own"
+    )
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    if name == "electricity_meter":
+        given = given | {"meter_preferred": False}
+    form = await hass.config_entries.options.async_configure(
+        form["flow_id"], OPTIONS | {name: given}
+    )
+    if error is None:
+        assert entry.options == OPTIONS | given
+        return
+    shows(form, "init", base=error)
+    (chosen, *_) = given.values()
+    named = chosen[-1] if isinstance(chosen, list) else chosen
+    assert form["description_placeholders"] == {"entity": named}
+    assert entry.options == OPTIONS
+
+
+async def test_entities_that_were_chosen_once_may_be_gone(hass: HomeAssistant) -> None:
+    entry = idm_entry(hass)
+    old = {"companions": ["sensor.none"], "meter_power": "sensor.none", "meter_preferred": False}
+    hass.config_entries.async_update_entry(entry, options=OPTIONS | old)
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    await hass.config_entries.options.async_configure(form["flow_id"], OPTIONS | {"interval": 60})
+    assert entry.options == OPTIONS | old | {"interval": 60}
+
+
 async def test_companions_and_meter_are_kept_and_can_be_emptied(hass: HomeAssistant) -> None:
     entry = idm_entry(hass)
+    others(hass)
     form = await hass.config_entries.options.async_init(entry.entry_id)
     entities = {"companions": ["sensor.pv", "switch.pump"], "companion_rules": "pump: group=pump"}
     meter = {"meter_power": "sensor.meter", "meter_energy": "sensor.count", "meter_preferred": True}
@@ -1313,6 +1380,7 @@ async def test_companions_and_meter_are_kept_and_can_be_emptied(hass: HomeAssist
 
 async def test_a_rule_that_is_none_is_told_by_its_line(hass: HomeAssistant) -> None:
     entry = idm_entry(hass)
+    others(hass)
     form = await hass.config_entries.options.async_init(entry.entry_id)
     entities = {"companions": ["sensor.pv"], "companion_rules": "# mine\npump: model=x"}
     form = await hass.config_entries.options.async_configure(
@@ -1332,6 +1400,7 @@ async def test_a_rule_that_is_none_is_told_by_its_line(hass: HomeAssistant) -> N
 
 async def test_a_heat_pump_is_not_its_own_meter(hass: HomeAssistant) -> None:
     entry = idm_entry(hass)
+    others(hass)
     own = er.async_get(hass).async_get_or_create("sensor", DOMAIN, "x", config_entry=entry)
     form = await hass.config_entries.options.async_init(entry.entry_id)
     meter = {"meter_power": "sensor.meter", "meter_energy": own.entity_id, "meter_preferred": True}
@@ -1352,7 +1421,12 @@ async def test_every_fault_of_a_rule_is_translated(hass: HomeAssistant, language
     prefix = f"component.{DOMAIN}.options.error."
     found = {key.removeprefix(prefix) for key in texts if key.startswith(prefix)}
     assert found == {f"rules_{kind}" for kind in FaultKind} | {
+        "companion_is_own",
+        "companion_no_number",
+        "entity_unknown",
         "meter_is_own",
+        "meter_no_energy",
+        "meter_no_power",
         "learn_from_own",
         "learn_from_twice",
         "learn_from_unit",

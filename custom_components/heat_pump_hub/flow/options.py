@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
 from homeassistant.data_entry_flow import section
-from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
     BooleanSelector,
     EntitySelector,
@@ -44,6 +43,7 @@ from ..history.report_files import Format
 from ..reports import REPORT_DAYS, REPORT_DAYS_RANGE
 from .fields import BASE, FORERUNNER_FAMILIES, HISTORY_NAMES, box, choice
 from .learn_from import CONF_LEARN, async_propose, learnable, mistakes, schema as learn_from_schema
+from .others import fault
 
 SECTION_REPORTS: Final = "daily_reports"
 SECTION_COMPANIONS: Final = "companion_entities"
@@ -100,11 +100,12 @@ class HeatPumpHubOptionsFlow(OptionsFlowWithReload):
             try:
                 parse_rules(options.get(CONF_COMPANION_RULES, ""))
             except RulesError as err:
-                fault = err.lines[0]
-                errors = {BASE: f"rules_{fault.kind}"}
-                placeholders = {"line": str(fault.line), "text": fault.text}
-            if self._is_own(options.get(CONF_METER_POWER), options.get(CONF_METER_ENERGY)):
-                errors = {BASE: "meter_is_own"}
+                line = err.lines[0]
+                errors = {BASE: f"rules_{line.kind}"}
+                placeholders = {"line": str(line.line), "text": line.text}
+            if not errors and (wrong := fault(self.hass, entry, options)) is not None:
+                errors = {BASE: wrong[0]}
+                placeholders = {"entity": wrong[1]}
             if not errors and learns:
                 self._chosen = options
                 return await self.async_step_learn_from()
@@ -173,9 +174,3 @@ class HeatPumpHubOptionsFlow(OptionsFlowWithReload):
             ),
             errors=errors,
         )
-
-    def _is_own(self, *entities: str | None) -> bool:
-        """Tell whether one is of this heat pump: it would measure itself by what it was told."""
-        registry = er.async_get(self.hass)
-        found = [registry.async_get(entity_id) for entity_id in entities if entity_id]
-        return any(one and one.config_entry_id == self.config_entry.entry_id for one in found)
