@@ -2,23 +2,30 @@
 
 from collections.abc import Generator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers.translation import async_get_translations
-from homeassistant.util import dt as dt_util
+from homeassistant.util import dt as dt_util, yaml
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.heat_pump_hub import anomaly, anomaly_actions
 from custom_components.heat_pump_hub.const import DOMAIN
-from custom_components.heat_pump_hub.detection.self_test import FAULTS
-from custom_components.heat_pump_hub.drivers.points import Snapshot, Tier
+from custom_components.heat_pump_hub.detection import Signal
+from custom_components.heat_pump_hub.detection.basis import relations_of
+from custom_components.heat_pump_hub.detection.self_test import FAULTS, OF_SENSOR, watches
+from custom_components.heat_pump_hub.drivers.points import Kind, Snapshot, Tier
 from custom_components.heat_pump_hub.history.journal_file import JournalError
+from custom_components.heat_pump_hub.names import entity_of
 
+from .detection.plant import PLANT
 from .fakes import POINTS, VALUES, FakeFamily, families, make_entry, set_up
+
+INTEGRATION = Path(anomaly_actions.__file__).parent
 
 
 @pytest.fixture
@@ -102,6 +109,43 @@ async def test_the_numbers_behind_a_verdict(hass: HomeAssistant, fake: FakeFamil
     assert (await ask(hass, "explain", relations=["electrical_power"]))["reasons"] == []
 
 
+async def test_a_signal_may_be_named_by_its_entity(hass: HomeAssistant, fake: FakeFamily) -> None:
+    entry = await watching(hass)
+    await live(entry, 24)
+    identity = entry.runtime_data.identity
+    entity = entity_of(hass, identity, POINTS["outdoor_temperature"])
+    assert entity is not None
+    answer = await ask(hass, "self_test", fault="stuck", signal=entity.entity_id, days=0.1)
+    assert answer["signal"] == "outdoor_temperature"
+    # a fault of the machine needs no signal, also where there is no return temperature
+    answer = await ask(hass, "self_test", fault="icing", days=0.1)
+    assert answer["signal"] is None
+
+    power = entity_of(hass, identity, POINTS["electrical_power"])
+    assert power is not None
+    assert (await ask(hass, "explain", relations=[power.entity_id]))["reasons"] == []
+
+
+def test_relations_are_found_by_their_signals() -> None:
+    services = yaml.load_yaml_dict(str(INTEGRATION / "services.yaml"))
+    example = services["explain"]["fields"]["relations"]["example"]
+    known = {one.name: one.signals for one in relations_of(PLANT)}
+    found = anomaly_actions._related(known, example)
+    assert {"spread", "condenser_gap"} <= set(found)
+    assert all(example in known[name] for name in found)
+    assert anomaly_actions._related(known, "spread") == ["spread"]
+    assert anomaly_actions._related(known, "nonsense") == []
+
+
+def test_what_is_watched_for_a_fault_of_a_sensor() -> None:
+    signals = [*PLANT, Signal(key="my_own_valve", kind=Kind.ANALOG, unit=None)]
+    assert watches(signals, "stuck", "return_temperature")
+    assert watches(signals, "stuck", "my_own_valve")
+    assert not watches(signals, "stuck", "operating_mode")
+    assert not watches(signals, "drift", "no_such")
+    assert watches(signals, "icing", "no_such")
+
+
 async def test_a_relation_that_there_is_not_is_said_with_those_that_there_are(
     hass: HomeAssistant, fake: FakeFamily
 ) -> None:
@@ -158,7 +202,16 @@ async def test_what_cannot_be_tested_is_said(hass: HomeAssistant, fake: FakeFami
     entry = await watching(hass)
     with pytest.raises(ServiceValidationError) as raised:
         await ask(hass, "self_test", signal="no_such")
-    assert raised.value.translation_key == "unknown_signal"
+    assert raised.value.translation_key == "self_test_unknown_signal"
+    # a mode may rest for days, and so may what no relation is about
+    for fault, signal in (
+        ("stuck", "operating_mode"),
+        ("offset", "operating_mode"),
+        ("stuck", "electricity_price"),
+    ):
+        with pytest.raises(ServiceValidationError) as raised:
+            await ask(hass, "self_test", fault=fault, signal=signal)
+        assert raised.value.translation_key == "self_test_not_watched"
 
     entry.runtime_data.journal._batch.clear()
     with pytest.raises(ServiceValidationError) as raised:
@@ -176,6 +229,7 @@ async def test_what_cannot_be_tested_is_said(hass: HomeAssistant, fake: FakeFami
 @pytest.mark.parametrize("language", ["en", "de"])
 async def test_every_fault_has_its_words(hass: HomeAssistant, language: str) -> None:
     assert anomaly_actions.FAULTS == FAULTS
+    assert anomaly_actions.FAULTS_OF_SENSOR == OF_SENSOR
     texts = await async_get_translations(hass, language, "selector", {DOMAIN})
     prefix = f"component.{DOMAIN}.selector.self_test_fault.options."
     assert {key.removeprefix(prefix) for key in texts if key.startswith(prefix)} == set(FAULTS)

@@ -162,11 +162,15 @@ class AnomalyWatch:
         self._in_background(self._async_observe(self._detector, snapshot), "observe")
 
     @property
-    def relations(self) -> list[str]:
-        """The names of what is expected of signals; for :meth:`async_explain`, once it watches."""
+    def relations(self) -> dict[str, tuple[str, ...]]:
+        """What is expected, by name, and of which signals; for :meth:`async_explain`, once it watches."""
         from .detection.basis import relations_of
 
-        return [relation.name for relation in relations_of(_signals(self._points))]
+        return {one.name: one.signals for one in relations_of(_signals(self._points))}
+
+    async def async_watches(self, fault: Fault, signal: str) -> bool:
+        """Return whether a signal is watched for a fault of a self-test."""
+        return await self._hass.async_add_executor_job(_watches, self._points, fault, signal)
 
     async def async_explain(self, relations: Sequence[str] | None) -> dict[str, Any]:
         """Return the numbers behind the verdict; see :mod:`.detection.explanation`.
@@ -355,6 +359,12 @@ def _signals(points: Iterable[Point]) -> list[Signal]:
     from .detection import Signal
 
     return [Signal(key=point.key, kind=point.kind, unit=point.unit) for point in points]
+
+
+def _watches(points: Iterable[Point], fault: Fault, signal: str) -> bool:
+    from .detection.self_test import watches
+
+    return watches(_signals(points), fault, signal)
 
 
 def _self_test(

@@ -1,12 +1,12 @@
 """The actions that ask a detector whether it would notice a fault, and what it goes by."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from math import floor, isfinite, log10
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
-from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers import config_validation as cv, entity_registry as er
 from homeassistant.util import dt as dt_util
 import probatio as vol
 
@@ -14,6 +14,7 @@ from .anomaly import NotWatchingError
 from .coordinator import HubConfigEntry
 from .errors import failed, invalid
 from .history.journal_file import JournalError
+from .names import key_of
 from .warm_sources import Sample, from_journal
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ FAULTS: Final = (
     "dhwloss",
 )
 """Those of :mod:`.detection.self_test`, which is not imported before it is needed."""
+FAULTS_OF_SENSOR: Final = FAULTS[:4]
+"""Those that need a signal."""
 OWN_DATA: Final = timedelta(days=3)
 """What is played: the journal's last days."""
 LEAST_DATA: Final = timedelta(hours=12)
@@ -63,11 +66,13 @@ async def async_self_test(
     Raises ``ServiceValidationError`` if it does not watch, or there is nothing to play.
     """
     data = entry.runtime_data
-    signal = call.data[ATTR_SIGNAL]
-    if signal not in data.driver.points:
-        raise invalid("unknown_signal", signal=signal)
+    fault, signal = call.data[ATTR_FAULT], _key(hass, entry, call.data[ATTR_SIGNAL])
+    if fault in FAULTS_OF_SENSOR and signal not in data.driver.points:
+        raise invalid("self_test_unknown_signal", signal=call.data[ATTR_SIGNAL])
     if not data.anomaly.ready:
         raise invalid("not_watching")
+    if not await data.anomaly.async_watches(fault, signal):
+        raise invalid("self_test_not_watched", signal=call.data[ATTR_SIGNAL])
     now = dt_util.utcnow()
     samples: list[Sample] = []
     try:
@@ -78,7 +83,7 @@ async def async_self_test(
             raise invalid("self_test_no_data")
         result = await data.anomaly.async_self_test(
             samples,
-            call.data[ATTR_FAULT],
+            fault,
             signal=signal,
             severity=call.data[ATTR_SEVERITY],
             days=call.data[ATTR_DAYS],
@@ -99,19 +104,37 @@ async def async_explain(
     """
     watch = entry.runtime_data.anomaly
     wanted: list[str] | None = call.data.get(ATTR_RELATIONS)
-    try:
-        answer = await watch.async_explain(wanted)
-    except NotWatchingError as err:
-        raise invalid("not_watching") from err
+    if not watch.ready:
+        raise invalid("not_watching")
     if wanted is not None:
         known = watch.relations
-        unknown = [name for name in dict.fromkeys(wanted) if name not in known]
+        found = {name: _related(known, _key(hass, entry, name)) for name in wanted}
+        unknown = [name for name, names in found.items() if not names]
         if unknown and not known:
             raise invalid("no_relations")
         if unknown:
             names = ", ".join(sorted(known))
             raise invalid("unknown_relation", relations=", ".join(unknown), known=names)
-    return _sensible(answer)
+        wanted = [name for names in found.values() for name in names]
+    try:
+        return _sensible(await watch.async_explain(wanted))
+    except NotWatchingError as err:
+        raise invalid("not_watching") from err
+
+
+def _key(hass: HomeAssistant, entry: HubConfigEntry, signal: str) -> str:
+    """Return the key of a signal, which may be named by its entity."""
+    entity = er.async_get(hass).async_get(signal)
+    if entity is None or entity.config_entry_id != entry.entry_id:
+        return signal
+    return key_of(entity, entry.runtime_data.identity)
+
+
+def _related(known: Mapping[str, Sequence[str]], name: str) -> list[str]:
+    """Return the relation of this name, or else those of the signal of this name."""
+    if name in known:
+        return [name]
+    return [relation for relation, signals in known.items() if name in signals]
 
 
 def _sensible[T](answer: T) -> T:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 import json
 import math
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
+from ..drivers.points import is_canonical_key
+from .basis import relations_of
 from .detector import Detector
+from .signals import Role, Signal, role_of
+from .strays import goes_anywhere
 from .verdict import Reason
-
-if TYPE_CHECKING:
-    from .signals import Signal
 
 type Value = float | int | str | bool | None
 type Sample = tuple[datetime, Mapping[str, Value]]
@@ -20,6 +21,8 @@ type Fault = Literal[
     "stuck", "offset", "drift", "spike", "frozen", "leak", "icing", "pump", "heater", "dhwloss"
 ]
 FAULTS: Final[tuple[Fault, ...]] = get_args(Fault.__value__)
+OF_SENSOR: Final[tuple[Fault, ...]] = ("stuck", "offset", "drift", "spike")
+"""Those of one signal."""
 _DAY: Final = timedelta(days=1)
 _RUNNING: Final = ("heating", "dhw", 1, 2)
 
@@ -124,6 +127,20 @@ _LEAK: Final = {
 }  # fmt: skip
 
 
+def watches(signals: Iterable[Signal], fault: Fault, key: str) -> bool:
+    """Return whether anything can notice a fault of a signal; one of the machine needs no signal."""
+    known = {signal.key: signal for signal in signals}
+    if fault not in OF_SENSOR:
+        return True
+    if (signal := known.get(key)) is None or not signal.analog:
+        return False
+    if fault != "stuck" or role_of(signal) is not Role.PASSIVE:
+        return True
+    if not is_canonical_key(key):
+        return not goes_anywhere(key)
+    return any(key in (*one.signals, *one.given) for one in relations_of(known.values()))
+
+
 def self_test(
     signals: Iterable[Signal], saved: Mapping[str, Any], samples: Iterable[Sample], fault: Fault,
     *, signal: str = "return_temperature", severity: float = 1.0, days: float = 10.0,
@@ -169,7 +186,7 @@ def self_test(
 
 
 def _of(fault: Fault, signal: str) -> str | None:
-    return signal if fault in ("stuck", "offset", "drift", "spike") else None
+    return signal if fault in OF_SENSOR else None
 
 
 def _again(samples: list[Sample], days: float) -> Iterator[Sample]:
