@@ -23,6 +23,7 @@ from custom_components.heat_pump_hub.diagnostics import async_get_config_entry_d
 from custom_components.heat_pump_hub.flow import iotawatt as flow_module
 from custom_components.heat_pump_hub.history.bulk import Bulk
 from custom_components.heat_pump_hub.history.iotawatt import PAGE_ROWS
+from custom_components.heat_pump_hub.history.iotawatt_answers import UnitBusyError
 from custom_components.heat_pump_hub.history.shipper import Shipper
 from custom_components.heat_pump_hub.iotawatt import State, UnitSync
 from custom_components.heat_pump_hub.simulator.iotawatt import IotawattUnit, UnitFault
@@ -631,8 +632,10 @@ async def test_an_owner_adds_a_unit_and_changes_it(
     assert result["type"] is FlowResultType.CREATE_ENTRY
     (chosen,) = entry.subentries.values()
     host = f"127.0.0.1:{unit.port}"
+    mac = chosen.data["mac"]
     assert dict(chosen.data) == {
         "host": host,
+        "mac": mac,
         "device": host,
         "series": {"Mains_1": "W", "Frequency": "Hz"},
     }
@@ -640,9 +643,19 @@ async def test_an_owner_adds_a_unit_and_changes_it(
     await in_step(entry)
     assert await stored(server, host) == held(unit, ["Mains_1", "Frequency"])
 
-    result = await start(hass, entry)
-    result = await put(hass, result, host=host)
+    # By its address, and under another name by what it says of itself.
+    result = await put(hass, await start(hass, entry), host=host)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
+    with patch.object(flow_module, "parse_host", return_value="cellar.local"):
+        result = await put(hass, await start(hass, entry), host=host)
+        assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
+        # One that does not tell is another unit, for all that is known.
+        unit.tells_mac = False
+        result = await put(hass, await start(hass, entry), host=host)
+        assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "series")
+        with patch.object(flow_module.Iotawatt, "mac", side_effect=UnitBusyError("busy")):
+            result = await put(hass, await start(hass, entry), host=host)
+        assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "series")
 
     # It has another address now; its series stay the same.
     moved = units()
@@ -654,8 +667,10 @@ async def test_an_owner_adds_a_unit_and_changes_it(
     assert field.default() == ["Mains_1"]
     result = await put(hass, result, series=["Mains_1", "Solar"])
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    assert chosen.data["mac"] != mac
     assert dict(chosen.data) == {
         "host": f"127.0.0.1:{moved.port}",
+        "mac": chosen.data["mac"],
         "device": host,
         "series": {"Mains_1": "W", "Solar": "W"},
     }

@@ -29,6 +29,7 @@ from custom_components.heat_pump_hub.history.iotawatt_answers import (
     WrongAnswerError,
     decode_first,
     decode_log,
+    decode_mac,
     decode_page,
     decode_series,
 )
@@ -276,6 +277,9 @@ def test_pages_with_a_fault(body: object) -> None:
 
 def test_logs() -> None:
     assert decode_log(b"{}") is None
+    assert decode_mac(b'{"wifi":{"mac":"5C:CF:7F:00:00:01"}}') == "5c:cf:7f:00:00:01"
+    for silent in (b"{}", b'{"wifi":{"connecttime":0}}', b'{"wifi":{"mac":7}}', b'{"wifi":[]}'):
+        assert decode_mac(silent) is None
     assert decode_log(b'{"datalogs":[{"firstkey":0,"lastkey":0}]}') is None
     listed = {"datalogs": [{"firstkey": BEGIN + 5, "lastkey": NOW + 59}, 7]}
     assert decode_log(json.dumps(listed).encode()) == LogSpan(BEGIN + 60, NOW)
@@ -312,6 +316,7 @@ def test_whatever_comes_raises_nothing_else(body: bytes) -> None:
     for decode in (
         decode_series,
         decode_log,
+        decode_mac,
         decode_first,
         lambda body: decode_page(body, ["a"], BEGIN, BEGIN + 120),
     ):

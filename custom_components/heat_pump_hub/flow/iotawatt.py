@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigSubentryFlow, SubentryFlowResult
-from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_USERNAME
+from homeassistant.const import CONF_HOST, CONF_MAC, CONF_PASSWORD, CONF_USERNAME
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import (
@@ -158,6 +158,7 @@ class IotawattSubentryFlow(ConfigSubentryFlow):
                 timeout=TIMEOUT,
             )
             found = await unit.series()
+            mac = await _mac(unit)
         except PasswordError as err:
             return {BASE: "iotawatt_wrong_password"} if login else field_error(err, ERRORS)
         except IotawattError as err:
@@ -168,17 +169,31 @@ class IotawattSubentryFlow(ConfigSubentryFlow):
         if not found:
             return {CONF_HOST: "iotawatt_other"}
         self._unit = {CONF_HOST: parse_host(host), **login}
+        if mac is not None:
+            self._unit[CONF_MAC] = mac
         self._series = {one.name: one for one in found}
         return {}
 
     def _taken(self) -> bool:
-        """Tell whether this heat pump has a unit of that name already."""
+        """Tell whether this heat pump has the unit already, under this name or another."""
         host = self._unit[CONF_HOST]
+        mac = self._unit.get(CONF_MAC)
         device = _device(host)
         return any(
-            one.unique_id == device or one.data.get(CONF_HOST) == host
+            one.unique_id == device
+            or one.data.get(CONF_HOST) == host
+            or (mac is not None and one.data.get(CONF_MAC) == mac)
             for one in self._get_entry().subentries.values()
         )
+
+
+async def _mac(unit: Iotawatt) -> str | None:
+    """Return what tells a unit from others; one that does not answer this can be used as well."""
+    try:
+        return await unit.mac()
+    except IotawattError as err:
+        LOGGER.debug("An IoTaWatt unit does not tell its own address: %r", err)
+        return None
 
 
 def _login(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, str]:

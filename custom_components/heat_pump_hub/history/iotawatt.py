@@ -27,6 +27,7 @@ from .iotawatt_answers import (
     check_status,
     decode_first,
     decode_log,
+    decode_mac,
     decode_page,
     decode_series,
 )
@@ -79,6 +80,13 @@ class Iotawatt:
         """Return what the unit measures. Raises :class:`IotawattError`."""
         body = await self._get("/query", {"show": "series"})
         return await self._run(decode_series, body)
+
+    async def mac(self) -> str | None:
+        """Return what tells the unit from others, whatever its address.
+
+        ``None``: it does not tell. Raises :class:`IotawattError`.
+        """
+        return await self._run(decode_mac, await self._get("/status", {"wifi": "yes"}))
 
     async def log(self, series: Sequence[Series]) -> LogSpan:
         """Return of which time the unit has whole minutes; ``series``: some that it has.

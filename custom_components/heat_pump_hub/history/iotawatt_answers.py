@@ -138,6 +138,16 @@ def decode_log(body: bytes) -> LogSpan | None:
     return LogSpan(first, max(first, last))
 
 
+def decode_mac(body: bytes) -> str | None:
+    """Return the address of a unit's radio, its own for good; ``None`` if it does not tell.
+
+    Source: the firmware's ``/status?wifi=yes``. Raises :class:`WrongAnswerError`.
+    """
+    wifi = _decoded(body).get("wifi")
+    mac = wifi.get("mac") if isinstance(wifi, Mapping) else None
+    return mac.lower() if isinstance(mac, str) and mac else None
+
+
 def decode_first(body: bytes) -> int:
     """Return the time of the first row that has a value, s since 1970.
 

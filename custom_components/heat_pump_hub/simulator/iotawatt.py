@@ -134,6 +134,7 @@ class IotawattUnit:
         self.logins = Logins()
         self.fault: UnitFault | None = None
         self.delay = 0.5
+        self.tells_mac = True
         self.asked: list[str] = []
         """Paths and parameters of all requests."""
         self.rows = 0
@@ -255,6 +256,9 @@ class IotawattUnit:
         return self._select(asked)
 
     def _status(self, asked: dict[str, str]) -> dict[str, object]:
+        if "wifi" in asked:
+            mac = f"5C:CF:7F:00:{self.port >> 8:02X}:{self.port & 255:02X}"
+            return {"wifi": {"connecttime": self.begin, "mac": mac}} if self.tells_mac else {}
         if "datalogs" not in asked or not self._tells_logs:
             return {}
         current = {"firstkey": self.begin, "lastkey": self.last, "size": 1 << 20, "interval": 5}
