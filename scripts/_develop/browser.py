@@ -19,7 +19,7 @@ from .tools import HOST, find_program
 
 _START_SECONDS: Final = 30.0
 _COMMAND_SECONDS: Final = 30.0
-_WAIT_SECONDS: Final = 15.0
+_WAIT_SECONDS: Final = 40.0
 _FLAGS: Final = (
     "--headless",
     "--no-sandbox",
