@@ -11,7 +11,8 @@ from typing import Any, Final
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.heat_pump_hub.drivers.modbus import Absent, Codec, Implausible, UnknownCode
+from custom_components.heat_pump_hub.drivers.decoded import Absent, Implausible, UnknownCode
+from custom_components.heat_pump_hub.drivers.modbus import Codec
 from custom_components.heat_pump_hub.drivers.points import Quantity
 
 from .test_registers import REGISTERS, decoded

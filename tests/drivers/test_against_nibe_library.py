@@ -13,14 +13,9 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.heat_pump_hub.drivers import nibe_points as table
+from custom_components.heat_pump_hub.drivers.decoded import Absent, Implausible, UnknownCode
 from custom_components.heat_pump_hub.drivers.driver import Layout
-from custom_components.heat_pump_hub.drivers.modbus import (
-    Absent,
-    Codec,
-    Implausible,
-    Register,
-    UnknownCode,
-)
+from custom_components.heat_pump_hub.drivers.modbus import Codec, Register
 from custom_components.heat_pump_hub.drivers.points import Quantity
 
 pytest.importorskip("nibe")

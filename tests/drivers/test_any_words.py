@@ -8,14 +8,9 @@ from hypothesis import example, given, strategies as st
 import pytest
 
 from custom_components.heat_pump_hub.drivers import daikin_points, nibe_points
+from custom_components.heat_pump_hub.drivers.decoded import Absent, Implausible, UnknownCode
 from custom_components.heat_pump_hub.drivers.driver import Layout
-from custom_components.heat_pump_hub.drivers.modbus import (
-    Absent,
-    Codec,
-    Implausible,
-    Register,
-    UnknownCode,
-)
+from custom_components.heat_pump_hub.drivers.modbus import Codec, Register
 from custom_components.heat_pump_hub.drivers.points import Quantity
 
 from .test_registers import REGISTERS as IDM

@@ -10,6 +10,7 @@ import pytest
 
 from custom_components.heat_pump_hub.drivers import daikin_points as table
 from custom_components.heat_pump_hub.drivers.daikin import FAMILY, TLS_PORT, DaikinDriver, probe
+from custom_components.heat_pump_hub.drivers.decoded import ABSENT, UnknownCode
 from custom_components.heat_pump_hub.drivers.driver import (
     Address,
     BusyError,
@@ -22,7 +23,7 @@ from custom_components.heat_pump_hub.drivers.driver import (
     WrongProtocolError,
     WrongUnitError,
 )
-from custom_components.heat_pump_hub.drivers.modbus import ABSENT, HOLDINGS, Register, UnknownCode
+from custom_components.heat_pump_hub.drivers.modbus import HOLDINGS, Register
 from custom_components.heat_pump_hub.drivers.points import (
     Failure,
     Quantity,

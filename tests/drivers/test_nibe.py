@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.heat_pump_hub.drivers import nibe_points as table
+from custom_components.heat_pump_hub.drivers.decoded import ABSENT, UnknownCode
 from custom_components.heat_pump_hub.drivers.driver import (
     Address,
     BusyError,
@@ -21,13 +22,7 @@ from custom_components.heat_pump_hub.drivers.driver import (
     UnsupportedModelError,
     WrongUnitError,
 )
-from custom_components.heat_pump_hub.drivers.modbus import (
-    ABSENT,
-    HOLDINGS,
-    Codec,
-    Register,
-    UnknownCode,
-)
+from custom_components.heat_pump_hub.drivers.modbus import HOLDINGS, Codec, Register
 from custom_components.heat_pump_hub.drivers.nibe import FAMILY, SPACING, NibeDriver, probe
 from custom_components.heat_pump_hub.drivers.nibe_map import FORBIDDEN
 from custom_components.heat_pump_hub.drivers.points import (

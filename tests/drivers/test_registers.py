@@ -8,14 +8,9 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.heat_pump_hub.drivers import idm_points as table
+from custom_components.heat_pump_hub.drivers.decoded import ABSENT, Implausible, UnknownCode
 from custom_components.heat_pump_hub.drivers.driver import Layout
-from custom_components.heat_pump_hub.drivers.modbus import (
-    ABSENT,
-    Codec,
-    Implausible,
-    Register,
-    UnknownCode,
-)
+from custom_components.heat_pump_hub.drivers.modbus import Codec, Register
 from custom_components.heat_pump_hub.drivers.points import Quantity, Tier, Wear, is_canonical
 
 EVERYTHING = Layout(

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from .crashes import Crashes
+from .decoded import Absent, Implausible, UnknownCode
 from .driver import (
     BusyError,
     DriverError,
@@ -23,7 +24,7 @@ from .driver import (
     WrongProtocolError,
 )
 from .link import Link, Table
-from .modbus import Absent, Implausible, Register, UnknownCode
+from .modbus import Register
 from .points import Failure, Value
 from .refusals import Refusals
 

@@ -13,6 +13,7 @@ from typing import Any, Final, override
 from . import daikin_points as table
 from .blocks import Reading
 from .contact import Question, answer, first_answer, look
+from .decoded import UnknownCode
 from .derived import (
     COP,
     DHW_CHARGING,
@@ -26,7 +27,6 @@ from .derived import (
 from .device import ModbusDriver
 from .driver import Address, BusyError, Family, Fingerprint, Identity, Layout, NotThisFamilyError
 from .link import TIMEOUT, Link, Wire
-from .modbus import UnknownCode
 from .points import Kind, Point, Quantity
 from .recognition import NOTHING
 

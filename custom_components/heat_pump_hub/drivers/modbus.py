@@ -9,6 +9,7 @@ from typing import Any, Final
 from modbus_connection import WordOrder
 from modbus_connection.model.fields import RegisterField, float32, int32, integer, uint32
 
+from .decoded import ABSENT, Absent, Decoded, Implausible, UnknownCode
 from .link import Table
 from .points import Kind, Point, Quantity, Value
 
@@ -62,30 +63,6 @@ _PLAUSIBLE: Final[Mapping[Quantity, tuple[float, float]]] = {
     Quantity.FREQUENCY: (0.0, 500.0),
     Quantity.ROTATION: (0.0, 10_000.0),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """The device says that it has no value here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Implausible:
-    """A value that physics forbids: read once more before it counts."""
-
-    raw: float
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownCode:
-    """A state whose number nobody documented."""
-
-    raw: int
-
-
-type Decoded = Value | Absent | Implausible | UnknownCode
-
-ABSENT: Final = Absent()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,14 +8,9 @@ from typing import Final
 from hypothesis import given, strategies as st
 import pytest
 
+from custom_components.heat_pump_hub.drivers.decoded import ABSENT, Implausible, UnknownCode
 from custom_components.heat_pump_hub.drivers.luxtronik.firmware import Controller, firmware
-from custom_components.heat_pump_hub.drivers.luxtronik.points import (
-    ABSENT,
-    Implausible,
-    Register,
-    Table,
-    UnknownCode,
-)
+from custom_components.heat_pump_hub.drivers.luxtronik.points import Register, Table
 from custom_components.heat_pump_hub.drivers.luxtronik.table import registers
 from custom_components.heat_pump_hub.drivers.points import Quantity
 

@@ -5,6 +5,7 @@ import math
 from hypothesis import given, strategies as st
 import pytest
 
+from custom_components.heat_pump_hub.drivers.decoded import ABSENT, Implausible, UnknownCode
 from custom_components.heat_pump_hub.drivers.driver import Layout
 from custom_components.heat_pump_hub.drivers.luxtronik import codes
 from custom_components.heat_pump_hub.drivers.luxtronik.derived import METERED, POINTS, source_kind
@@ -15,13 +16,10 @@ from custom_components.heat_pump_hub.drivers.luxtronik.firmware import (
     version,
 )
 from custom_components.heat_pump_hub.drivers.luxtronik.points import (
-    ABSENT,
     DHW_FREQUENCY,
     HALF_HOURS,
     NO_SENSOR,
-    Implausible,
     Table,
-    UnknownCode,
 )
 from custom_components.heat_pump_hub.drivers.luxtronik.readout import Readout
 from custom_components.heat_pump_hub.drivers.luxtronik.table import (

@@ -8,6 +8,7 @@ import math
 from types import MappingProxyType
 from typing import Final
 
+from ..decoded import ABSENT, Decoded, Implausible, UnknownCode
 from ..points import MACHINE, Kind, Part, PartKind, Point, Quantity, Tier, Value, Wear
 from .firmware import Controller, Version
 
@@ -79,30 +80,6 @@ _FLAGS: Final[Mapping[int, bool]] = MappingProxyType({0: False, 1: True})
 
 NO_SENSOR: Final = frozenset({-500, 0, 50, 750, 1500})
 """What inputs without a sensor show (-50.0, 0.0, 5.0, 75.0, 150.0 °C): real values as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """The controller has no value here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Implausible:
-    """A value that physics forbids: read once more before it counts."""
-
-    raw: int
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownCode:
-    """A state whose number nobody documented."""
-
-    raw: int
-
-
-type Decoded = Value | Absent | Implausible | UnknownCode
-
-ABSENT: Final = Absent()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

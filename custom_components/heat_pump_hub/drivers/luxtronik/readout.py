@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
+from ..decoded import Absent, Implausible, UnknownCode
 from ..points import Value
-from .points import Absent, Implausible, Register, UnknownCode
+from .points import Register
 
 
 class Readout:
@@ -19,7 +20,7 @@ class Readout:
         """The block as it came in last."""
         self.values: dict[str, Value] = {}
         self.unknown: dict[str, int] = {}
-        self.implausible: dict[str, int] = {}
+        self.implausible: dict[str, float] = {}
         """Keys to raw numbers that physics forbids."""
         self.missing: frozenset[str] = frozenset()
         """Keys whose index lies beyond the block."""

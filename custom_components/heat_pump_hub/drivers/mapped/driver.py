@@ -10,11 +10,12 @@ from typing import Any, Final, override
 
 from ..blocks import Reading
 from ..contact import Question, answer, first_answer, look
+from ..decoded import Absent, Implausible, UnknownCode
 from ..derived import COP, DHW_CHARGING, THERMAL_POWER, cop, flag, follow, thermal_power
 from ..device import ModbusDriver
 from ..driver import Address, Driver, Family, Fingerprint, Identity, Layout, NotThisFamilyError
 from ..link import TIMEOUT, Link
-from ..modbus import Absent, Codec, Implausible, Register, UnknownCode
+from ..modbus import Codec, Register
 from ..points import Failure, Kind, PartKind, Point, Quantity, Value
 from ..table import places
 from .point import OWN_NAME, MapPoint, as_read
