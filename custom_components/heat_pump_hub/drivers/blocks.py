@@ -82,8 +82,8 @@ def plan(
 ) -> list[Block]:
     """Group registers into as few blocks as the addresses between them allow.
 
-    ``defined``: addresses that may be read in passing; ``barrier``: addresses that may
-    only share a block with one another.
+    ``defined``: addresses that may be read in passing; ``barrier``: registers that only
+    share a block with one another, and are never read in passing.
     """
     blocks: list[Block] = []
     run: list[Register] = []
