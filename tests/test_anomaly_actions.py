@@ -203,6 +203,9 @@ async def test_what_cannot_be_tested_is_said(hass: HomeAssistant, fake: FakeFami
     with pytest.raises(ServiceValidationError) as raised:
         await ask(hass, "self_test", signal="no_such")
     assert raised.value.translation_key == "self_test_unknown_signal"
+    with pytest.raises(ServiceValidationError) as raised:
+        await ask(hass, "self_test", fault="burglary")
+    assert raised.value.translation_key == "not_a_choice"
     # a mode may rest for days, and so may what no relation is about
     for fault, signal in (
         ("stuck", "operating_mode"),

@@ -626,6 +626,15 @@ async def test_a_span_without_sense_is_refused(
         await act(hass, start=moment(START), entity_id=["sensor.kitchen"])
     assert unknown.value.translation_key == "backfill_unknown_entity"
     assert unknown.value.translation_placeholders == {"entities": "sensor.kitchen"}
+    for what, named in ((["states", "events"], "events"), ("", ""), ([], "")):
+        with pytest.raises(ServiceValidationError) as chosen:
+            await act(hass, start=moment(START), what=what)
+        assert chosen.value.translation_key == "not_a_choice"
+        assert chosen.value.translation_placeholders == {
+            "field": "what",
+            "value": named,
+            "choices": "states, statistics",
+        }
     await hass.config_entries.async_unload(entry.entry_id)
 
 

@@ -1,12 +1,16 @@
 """What an owner attaches to a report, and what must not be in it."""
 
+import asyncio
 from collections.abc import Generator
 from dataclasses import replace
+from datetime import UTC, datetime
 import json
+from typing import Any
 from unittest.mock import patch
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.json import json_dumps
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 
@@ -17,6 +21,11 @@ from custom_components.heat_pump_hub.drivers.points import Failure
 from custom_components.heat_pump_hub.system_health import async_register, system_health_info
 
 from .fakes import HISTORY_URL, FakeFamily, entity_id, families, history_server, make_entry, set_up
+
+
+def shown(time: datetime) -> str:
+    """Return a time as the house reads it."""
+    return f"{dt_util.as_local(time):%Y-%m-%d %H:%M:%S}"
 
 
 @pytest.fixture
@@ -86,6 +95,7 @@ async def test_system_health_has_a_line_a_heat_pump(
     history_server(aioclient_mock)
     assert await system_health_info(hass) == {
         "last_poll": "–",
+        "history_server": "–",
         "history_backlog": "–",
         "history_verified": "–",
         "history_dropped": "–",
@@ -100,8 +110,9 @@ async def test_system_health_has_a_line_a_heat_pump(
     fake.driver.error = NoAnswerError("silent")
     await entries[1].runtime_data.coordinator.async_refresh()
     info = await system_health_info(hass)
-    times = [e.runtime_data.coordinator.data.time.isoformat(timespec="seconds") for e in entries]
-    assert info["last_poll"] == f"Cellar: {times[0]}; Barn: {times[1]} (!)"
+    times = [shown(e.runtime_data.coordinator.data.time) for e in entries]
+    assert info["last_poll"] == f"Cellar: {times[0]}; Barn: not read since {times[1]}"
+    assert info["history_server"].endswith("; Barn: –")
     assert info["history_backlog"].startswith("Cellar: ")
     assert info["history_backlog"].endswith("; Barn: –")
     assert info["history_verified"] == "Cellar: –; Barn: –"
@@ -122,9 +133,49 @@ async def test_system_health_tells_times(
     stats = replace(archive.stats, queued_samples=7, oldest=1_000, last_verified=2_500, dropped=3)
     with patch.object(Archive, "stats", stats):
         info = await system_health_info(hass)
-    assert info["history_backlog"] == "Cellar: 7 (1970-01-01T00:00:01+00:00)"
-    assert info["history_verified"] == "Cellar: 1970-01-01T00:00:02+00:00"
+    assert info["history_backlog"] == "Cellar: 7, the oldest of 1969-12-31 16:00:01"
+    assert info["history_verified"] == "Cellar: 1969-12-31 16:00:02"
     assert info["history_dropped"] == "Cellar: 3"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("answer", "language", "told"),
+    [
+        ({}, "en", "answers"),
+        ({"exc": TimeoutError()}, "en", "has not answered since"),
+        ({"exc": TimeoutError()}, "de", "antwortet seit"),
+        ({"status": 401}, "en", "has refused the login since"),
+        ({"status": 503}, "en", "answers, but has taken nothing since"),
+    ],
+)
+async def test_system_health_says_how_the_history_server_fares(
+    hass: HomeAssistant,
+    fake: FakeFamily,
+    aioclient_mock: AiohttpClientMocker,
+    answer: dict[str, Any],
+    language: str,
+    told: str,
+) -> None:
+    """Since when, in the time and the language of the house, and without its address."""
+    hass.config.language = language
+    history_server(aioclient_mock, **answer)
+    entry = make_entry(data={"history_url": HISTORY_URL})
+    await set_up(hass, entry)
+    archive = entry.runtime_data.archive
+    assert archive is not None
+    async with asyncio.timeout(10):
+        while not (archive.stats.failing if answer else archive.stats.last_success):
+            await asyncio.sleep(0.01)
+    stats = archive.stats
+    if stats.failing:
+        stats = replace(stats, failing_for=3600.0)
+    now = datetime(2026, 1, 2, 20, tzinfo=UTC)
+    with patch.object(Archive, "stats", stats), patch.object(dt_util, "utcnow", return_value=now):
+        line = (await system_health_info(hass))["history_server"]
+    assert line.startswith(f"Cellar: {told}")
+    assert ("2026-01-02 11:00:00" in line) is bool(answer)
+    assert "victoria" not in line
     await hass.config_entries.async_unload(entry.entry_id)
 
 

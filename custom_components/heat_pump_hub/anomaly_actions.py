@@ -12,7 +12,7 @@ import probatio as vol
 
 from .anomaly import NotWatchingError
 from .coordinator import HubConfigEntry
-from .errors import failed, invalid
+from .errors import check_choice, failed, invalid
 from .history.journal_file import JournalError
 from .names import key_of
 from .warm_sources import Sample, from_journal
@@ -48,7 +48,7 @@ LEAST_DATA: Final = timedelta(hours=12)
 """A fault that is played with less says nothing."""
 
 SELF_TEST_FIELDS: Final[Mapping[vol.Marker, Any]] = {
-    vol.Optional(ATTR_FAULT, default="offset"): vol.In(FAULTS),
+    vol.Optional(ATTR_FAULT, default="offset"): cv.string,
     vol.Optional(ATTR_SIGNAL, default="return_temperature"): cv.string,
     vol.Optional(ATTR_SEVERITY, default=1.0): vol.All(vol.Coerce(float), vol.Range(0.1, 5)),
     vol.Optional(ATTR_DAYS, default=10): vol.All(vol.Coerce(float), vol.Range(0.1, 30)),
@@ -66,6 +66,7 @@ async def async_self_test(
     Raises ``ServiceValidationError`` if it does not watch, or there is nothing to play.
     """
     data = entry.runtime_data
+    check_choice(ATTR_FAULT, call.data[ATTR_FAULT], FAULTS)
     fault, signal = call.data[ATTR_FAULT], _key(hass, entry, call.data[ATTR_SIGNAL])
     if fault in FAULTS_OF_SENSOR and signal not in data.driver.points:
         raise invalid("self_test_unknown_signal", signal=call.data[ATTR_SIGNAL])

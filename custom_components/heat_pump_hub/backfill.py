@@ -18,7 +18,6 @@ from homeassistant.components import persistent_notification
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
-from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
 from .archive import Archive
@@ -31,6 +30,7 @@ from .history.legacy import NothingFoundError, NotReadableError
 from .history.series import moment
 from .history.server import HistoryError, NotVictoriaMetricsError, RefusedError
 from .history.shipper import HOLD
+from .texts import async_texts
 
 EVENT: Final = f"{DOMAIN}_backfill"
 STORE: Final = "backfill"
@@ -369,11 +369,7 @@ class Backfill:
 
     async def _async_texts(self) -> dict[str, str]:
         if not self._texts:
-            prefix = f"component.{DOMAIN}.common."
-            found = await async_get_translations(
-                self.hass, self.hass.config.language, "common", [DOMAIN]
-            )
-            self._texts = {key.removeprefix(prefix): text for key, text in found.items()}
+            self._texts = await async_texts(self.hass)
         return self._texts
 
 

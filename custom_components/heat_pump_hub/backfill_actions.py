@@ -10,7 +10,7 @@ import probatio as vol
 from .backfill import FAILURES, Backfill, Job, milliseconds_of, moment_of
 from .backfill_work import KIND, WHAT, async_sources
 from .coordinator import HubConfigEntry
-from .errors import failed, invalid
+from .errors import check_choice, failed, invalid
 from .history.ask import Span
 from .history.legacy import NothingFoundError
 from .recorder_source import is_there
@@ -24,9 +24,7 @@ ATTR_DRY_RUN: Final = "dry_run"
 BACKFILL_FIELDS: Final[dict[vol.Marker, Any]] = {
     vol.Required(ATTR_START): cv.datetime,
     vol.Optional(ATTR_END): cv.datetime,
-    vol.Optional(ATTR_WHAT, default=list(WHAT)): vol.All(
-        cv.ensure_list, vol.Length(min=1), [vol.In(WHAT)]
-    ),
+    vol.Optional(ATTR_WHAT, default=list(WHAT)): vol.All(cv.ensure_list, [cv.string]),
     vol.Optional(ATTR_ENTITIES): cv.entity_ids,
     vol.Optional(ATTR_DRY_RUN, default=False): cv.boolean,
 }
@@ -38,6 +36,8 @@ async def async_backfill(
     """Send states and statistics of the recorder to the history server."""
     backfill = backfill_of(entry)
     span = _span(call)
+    for what in call.data[ATTR_WHAT] or [""]:
+        check_choice(ATTR_WHAT, what, WHAT)
     if not is_there(hass):
         raise invalid("backfill_no_recorder")
     sources = async_sources(hass, entry, backfill.archive, entry.runtime_data.identity)

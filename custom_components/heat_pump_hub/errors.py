@@ -1,5 +1,6 @@
 """Errors of actions, in the owner's language."""
 
+from collections.abc import Collection
 from enum import StrEnum
 
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
@@ -9,10 +10,14 @@ from .const import DOMAIN
 
 def one_of[E: StrEnum](kind: type[E], field: str, value: str) -> E:
     """Return the choice a call names. Raises :class:`ServiceValidationError`."""
-    try:
-        return kind(value)
-    except ValueError as err:
-        raise invalid("not_a_choice", field=field, value=value, choices=", ".join(kind)) from err
+    check_choice(field, value, tuple(kind))
+    return kind(value)
+
+
+def check_choice(field: str, value: str, choices: Collection[str]) -> None:
+    """Raise :class:`ServiceValidationError` if a call names what cannot be chosen."""
+    if value not in choices:
+        raise invalid("not_a_choice", field=field, value=value, choices=", ".join(choices))
 
 
 def invalid(key: str, **placeholders: str) -> ServiceValidationError:

@@ -1,13 +1,22 @@
 """How the heat pumps and their history fare, for the system information."""
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from homeassistant.components.system_health import SystemHealthRegistration
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.util import dt as dt_util
 
+from .archive import Archive
 from .const import DOMAIN
 from .coordinator import HubConfigEntry
 from .history.series import moment
+from .texts import async_texts
+
+type Texts = Mapping[str, str]
+
+NOTHING: Final = "–"
 
 
 @callback
@@ -17,50 +26,69 @@ def async_register(hass: HomeAssistant, register: SystemHealthRegistration) -> N
 
 
 async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
-    """Return one line each: last poll, history that waits, is stored and was dropped, writes."""
+    """Return one line each: last poll, history server, what waits, is stored, was dropped, writes.
+
+    Times are those of the house.
+    """
     entries: list[HubConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
+    texts = await async_texts(hass)
+
+    def history(tell: Callable[[Archive, Texts], str]) -> str:
+        return _line(
+            entries,
+            lambda entry: (
+                NOTHING if (archive := entry.runtime_data.archive) is None else tell(archive, texts)
+            ),
+        )
+
     return {
-        "last_poll": _summary({entry: _last_poll(entry) for entry in entries}),
-        "history_backlog": _summary({entry: _backlog(entry) for entry in entries}),
-        "history_verified": _summary({entry: _verified(entry) for entry in entries}),
-        "history_dropped": _summary({entry: _dropped(entry) for entry in entries}),
-        "writes_blocked": _summary(
-            {entry: str(entry.runtime_data.guard.ledger.blocked.total()) for entry in entries}
+        "last_poll": _line(entries, lambda entry: _last_poll(entry, texts)),
+        "history_server": history(_server),
+        "history_backlog": history(_backlog),
+        "history_verified": history(_verified),
+        "history_dropped": history(_dropped),
+        "writes_blocked": _line(
+            entries, lambda entry: str(entry.runtime_data.guard.ledger.blocked.total())
         ),
     }
 
 
-def _summary(values: dict[HubConfigEntry, str]) -> str:
-    return "; ".join(f"{entry.title}: {value}" for entry, value in values.items()) or "–"
+def _line(entries: Sequence[HubConfigEntry], tell: Callable[[HubConfigEntry], str]) -> str:
+    return "; ".join(f"{entry.title}: {tell(entry)}" for entry in entries) or NOTHING
 
 
-def _last_poll(entry: HubConfigEntry) -> str:
+def _last_poll(entry: HubConfigEntry, texts: Texts) -> str:
     coordinator = entry.runtime_data.coordinator
-    time = coordinator.data.time.isoformat(timespec="seconds")
-    return time if coordinator.last_update_success else f"{time} (!)"
+    time = _local(coordinator.data.time)
+    if coordinator.last_update_success:
+        return time
+    return texts["health_not_read"].format(time=time)
 
 
-def _backlog(entry: HubConfigEntry) -> str:
-    if (archive := entry.runtime_data.archive) is None:
-        return "–"
+def _server(archive: Archive, texts: Texts) -> str:
+    stats = archive.stats
+    if stats.failing is not None and stats.failing_for is not None:
+        since = dt_util.utcnow() - timedelta(seconds=stats.failing_for)
+        return texts[f"health_server_{stats.failing}"].format(time=_local(since))
+    return NOTHING if stats.last_success is None else texts["health_server_answers"]
+
+
+def _backlog(archive: Archive, texts: Texts) -> str:
     stats = archive.stats
     if stats.oldest is None:
         return str(stats.queued_samples)
-    return f"{stats.queued_samples} ({_iso(stats.oldest)})"
+    oldest = _local(moment(stats.oldest))
+    return texts["health_waiting"].format(count=stats.queued_samples, time=oldest)
 
 
-def _verified(entry: HubConfigEntry) -> str:
-    archive = entry.runtime_data.archive
-    if archive is None or (last := archive.stats.last_verified) is None:
-        return "–"
-    return _iso(last)
+def _verified(archive: Archive, texts: Texts) -> str:
+    last = archive.stats.last_verified
+    return NOTHING if last is None else _local(moment(last))
 
 
-def _dropped(entry: HubConfigEntry) -> str:
-    archive = entry.runtime_data.archive
-    return "–" if archive is None else str(archive.stats.dropped)
+def _dropped(archive: Archive, texts: Texts) -> str:
+    return str(archive.stats.dropped)
 
 
-def _iso(time: int) -> str:
-    """Return a time in ms since 1970 as text."""
-    return moment(time).isoformat(timespec="seconds")
+def _local(time: datetime) -> str:
+    return f"{dt_util.as_local(time):%Y-%m-%d %H:%M:%S}"

@@ -23,15 +23,22 @@ class Backoff:
         self._since: float | None = None
         self.error: str | None = None
         """Why the last attempt failed; ``None``: it did not."""
+        self.cause: type[HistoryError] | None = None
+        """The kind of that error."""
 
     @property
     def failing(self) -> bool:
         """Whether the last attempt failed."""
         return self._failures > 0
 
+    def failing_for(self, now: float) -> float | None:
+        """Return for how many seconds every attempt has failed, at a time of the loop."""
+        return None if self._since is None else now - self._since
+
     def failed(self, err: HistoryError, now: float) -> bool:
         """Count a failure at a time of the loop; return whether it has failed for long."""
         self.error = str(err)
+        self.cause = type(err)
         self._failures += 1
         if self._since is None:
             self._since = now
@@ -43,6 +50,7 @@ class Backoff:
         self._failures = 0
         self._since = None
         self.error = None
+        self.cause = None
 
     def delay(self, err: HistoryError) -> float:
         """Return the seconds to wait after a failure."""

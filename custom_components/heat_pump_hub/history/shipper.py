@@ -102,7 +102,9 @@ class Shipper:
     @property
     def stats(self) -> Stats:
         """The state at this moment."""
-        return stats_of(self._outboxes, self._counters, self._known.coding, self._backoff.error)
+        return stats_of(
+            self._outboxes, self._counters, self._known.coding, self._backoff, self._now()
+        )
 
     @property
     def coding(self) -> Coding:

@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .backoff import Backoff
 from .codec import Coding
 from .entry import Entry
 from .outbox import Outbox
+from .server import AuthRejectedError, HistoryError, UnreachableError
 
 
 class Trouble(StrEnum):
@@ -18,6 +20,17 @@ class Trouble(StrEnum):
     NO_DEDUPLICATION = "history_no_deduplication"
     RETENTION = "history_retention"
     UNREADABLE = "history_unreadable"
+
+
+class Failing(StrEnum):
+    """Why nothing can be stored now."""
+
+    SILENT = "silent"
+    """The server does not answer."""
+    LOGIN = "login"
+    """It does not take the login."""
+    OTHER = "other"
+    """It answers, and takes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +61,10 @@ class Stats:
     coding: Coding
     last_error: str | None
     """Why the last attempt failed; ``None``: it did not."""
+    failing: Failing | None
+    """The kind of that reason."""
+    failing_for: float | None
+    """Seconds since the first attempt that failed, if none has succeeded since."""
 
 
 @dataclass(slots=True)
@@ -67,9 +84,9 @@ class Counters:
 
 
 def stats_of(
-    outboxes: Sequence[Outbox], counters: Counters, coding: Coding, error: str | None
+    outboxes: Sequence[Outbox], counters: Counters, coding: Coding, backoff: Backoff, now: float
 ) -> Stats:
-    """Return the state of a shipper with these outboxes."""
+    """Return the state of a shipper with these outboxes, at a time of the loop."""
     return Stats(
         queued_samples=sum(outbox.samples for outbox in outboxes),
         queued_bytes=sum(outbox.size for outbox in outboxes),
@@ -83,8 +100,16 @@ def stats_of(
         last_success=counters.last_success,
         last_verified=counters.last_verified,
         coding=coding,
-        last_error=error,
+        last_error=backoff.error,
+        failing=None if backoff.cause is None else _failing(backoff.cause),
+        failing_for=backoff.failing_for(now),
     )
+
+
+def _failing(cause: type[HistoryError]) -> Failing:
+    if issubclass(cause, UnreachableError):
+        return Failing.SILENT
+    return Failing.LOGIN if issubclass(cause, AuthRejectedError) else Failing.OTHER
 
 
 class Troubles:
