@@ -19,7 +19,9 @@ from .tools import HOST, find_program
 
 _START_SECONDS: Final = 30.0
 _COMMAND_SECONDS: Final = 30.0
-_WAIT_SECONDS: Final = 40.0
+_WAIT_SECONDS: Final = 60.0
+_STILL_SECONDS: Final = 0.05
+_STILL_STEPS: Final = 60
 _FLAGS: Final = (
     "--headless",
     "--no-sandbox",
@@ -126,11 +128,22 @@ class Page:
         Raises :class:`DevelopError` if it does not appear.
         """
         await self.wait_for(f"!!({element})", f"{what} is shown")
-        x, y = await self.evaluate(f"hph.point({element})")
+        x, y = await self._still(element)
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             await self.command(
                 "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
             )
+
+    async def _still(self, element: str) -> tuple[float, float]:
+        """Return where the middle of an element stands, once it moves no more."""
+        before, now = None, await self.evaluate(f"hph.point({element})")
+        for _ in range(_STILL_STEPS):
+            if now == before:
+                break
+            await asyncio.sleep(_STILL_SECONDS)
+            before, now = now, await self.evaluate(f"hph.point({element})")
+        x, y = now
+        return x, y
 
     async def fill(self, element: str, text: str, what: str) -> None:
         """Replace the text of an input field, as typing does."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 import json
 from pathlib import Path
 import re
@@ -9,9 +10,12 @@ from typing import Any, Final
 
 from .browser import Page
 from .client import Client
+from .errors import DevelopError
 
 _READY_SECONDS: Final = 60.0
 _STEP_SECONDS: Final = 60.0
+_ASKED: Final = 6
+_ASKED_SECONDS: Final = 10.0
 _READY: Final = """(() => {
   const app = document.querySelector('home-assistant');
   return !!(app && app.hass && app.hass.connected && app.shadowRoot
@@ -189,7 +193,11 @@ class Frontend:
         await self.page.choose_file(
             f"[...hph.walk({DIALOG}.shadowRoot)].find(n => n.matches('input[type=file]'))", path
         )
-        await asyncio.sleep(2.0)
+        await self.page.wait_for(
+            f"[...hph.walk({DIALOG}.shadowRoot)].some("
+            "n => n.localName === 'ha-selector-file' && n.value)",
+            f"{path.name} is uploaded",
+        )
 
     async def submit(self) -> None:
         """Click on the button that ends a step."""
@@ -200,14 +208,20 @@ class Frontend:
     async def more_info(self, entity_id: str) -> None:
         """Open the dialog of an entity."""
         detail: dict[str, Any] = {"detail": {"entityId": entity_id}}
-        await self.page.evaluate(
-            f"{_APP}.dispatchEvent(new CustomEvent('hass-more-info', {json.dumps(detail)})), 0"
-        )
-        await self.page.wait_for(
+        shown = (
             f"!!{_APP}.shadowRoot.querySelector('ha-more-info-dialog')?.shadowRoot"
-            "?.querySelector('ha-dialog, ha-adaptive-dialog')",
-            f"the dialog of {entity_id}",
+            "?.querySelector('ha-dialog, ha-adaptive-dialog')"
         )
+        # Nothing tells when a page that has just opened listens, so it is asked until it has heard.
+        for _ in range(_ASKED):
+            await self.page.evaluate(
+                f"{_APP}.dispatchEvent(new CustomEvent('hass-more-info', {json.dumps(detail)})), 0"
+            )
+            with suppress(DevelopError):
+                await self.page.wait_for(shown, "the dialog", _ASKED_SECONDS)
+                break
+        else:
+            raise DevelopError(f"the dialog of {entity_id} does not open")
         # Its history is fetched after it has opened.
         await asyncio.sleep(1.0)
 

@@ -17,6 +17,9 @@ from custom_components.heat_pump_hub.history.journal_file import (
 )
 from custom_components.heat_pump_hub.history.tally import Tally
 
+# What was lost once is lost: no second go.
+pytestmark = pytest.mark.flaky(reruns=0)
+
 ONE = Tally({1: 1, 2: 1})
 TWO = Tally({1: 10})
 

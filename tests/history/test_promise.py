@@ -15,6 +15,9 @@ from tests.servers import VictoriaMetrics as RealServer
 
 from .proof import HOLD, House, expected, held, poll
 
+# What was lost once is lost: no second go.
+pytestmark = pytest.mark.flaky(reruns=0)
+
 type Build = Callable[..., House]
 
 

@@ -14,6 +14,9 @@ from tests.servers import VictoriaMetrics as RealServer, VictoriaMetricsFactory
 
 from .proof import Disk, Fault, House, NoDiskError, disk, expected, gate, held, poll
 
+# What was lost once is lost: no second go.
+pytestmark = pytest.mark.flaky(reruns=0)
+
 DAY = 2880
 """Polls of a day at 30 s."""
 
