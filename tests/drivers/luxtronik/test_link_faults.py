@@ -27,6 +27,9 @@ from .conftest import Start
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 TIMEOUT = 0.2
+"""Seconds of silence that are a fault."""
+PATIENT = 10.0
+"""Seconds a busy machine may take where no fault is awaited."""
 LAYOUT = Layout(circuits=("a",))
 FAULTS = [
     fault
@@ -190,7 +193,10 @@ async def test_a_cancelled_poll_is_cancelled(driver: LuxtronikDriver, proxy: Fau
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_first_contact_under_a_fault(
-    proxy: FaultProxy, fault: Fault, caplog: pytest.LogCaptureFixture
+    proxy: FaultProxy,
+    fault: Fault,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The probe of a config flow gives a reason, leaves no socket, and works when repeated."""
     address = Address(host="127.0.0.1", port=proxy.port, unit=0)
@@ -200,6 +206,7 @@ async def test_a_first_contact_under_a_fault(
     assert str(error.value)
     proxy.clear()
     await nobody_left(proxy)
+    monkeypatch.setattr(module, "TIMEOUT", PATIENT)
     assert (await probe(address)).layout.circuits == ("a",)
     await nobody_left(proxy)
     assert no_traceback(caplog)
