@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 import shutil
 from typing import Any
+from unittest.mock import patch
 
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
@@ -201,6 +202,64 @@ async def test_a_broken_file_tells_its_line_and_can_be_mended(
     file.write_text(text.replace("x}", "1500}"))
     form = await submit(hass, form, map="mine.yaml")
     assert form["step_id"] == "connection"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "map: 1\nextends: lambda.yaml\nprot: 502\n",
+            (
+                "mine.yaml, Zeile 3, Spalte 1: in der Registerdatei gibt es kein Feld „prot“; "
+                "meinten Sie „port“?"
+            ),
+        ),
+        (
+            "map: 1\nextends: gone.yaml\n",
+            (
+                "mine.yaml, Zeile 2, Spalte 10: „gone.yaml“ ist nicht lesbar: "
+                "in {folder} gibt es keine gone.yaml"
+            ),
+        ),
+        (
+            "- a list",
+            (
+                "mine.yaml, Zeile 1, Spalte 1: das ist keine Registerdatei: Sie muss mit "
+                "Feldern wie „maker:“ beginnen"
+            ),
+        ),
+        (
+            "\N{LATIN SMALL LETTER A WITH DIAERESIS}",
+            "mine.yaml: die Datei ist nicht UTF-8 (Byte 0)",
+        ),
+    ],
+)
+async def test_mistakes_are_told_in_the_language_of_the_house(
+    hass: HomeAssistant, own: Path, text: str, told: str
+) -> None:
+    hass.config.language = "de"
+    (own / "mine.yaml").write_text(text, "latin-1")
+    form = await submit(hass, await at_maps(hass), map="mine.yaml")
+    assert form["description_placeholders"]
+    assert f"\n- {told.format(folder=own)}" in form["description_placeholders"]["problems"]
+
+
+async def test_a_map_that_cannot_be_opened_is_told(hass: HomeAssistant, own: Path) -> None:
+    (own / "mine.yaml").write_text("map: 1\n")
+    with (
+        patch.object(Path, "read_text", side_effect=PermissionError("not yours")),
+        pytest.raises(map_files.MapUnusableError) as caught,
+    ):
+        await map_files.async_mapped_family(hass, "mine.yaml")
+    assert caught.value.problems == ["mine.yaml: the file cannot be read: not yours"]
+
+
+def test_the_sentences_of_the_driver_are_those_of_the_translations() -> None:
+    from custom_components.heat_pump_hub.drivers.mapped.sentences import ENGLISH
+
+    texts = json.loads((PACKAGE / "translations/en.json").read_text("utf-8"))["common"]
+    own = {key: text for key, text in texts.items() if key.startswith("map_")}
+    assert own == {f"map_{key}": text for key, text in ENGLISH.items()}
 
 
 async def test_a_file_that_is_wrong_at_setup_is_told_and_heals_by_itself(

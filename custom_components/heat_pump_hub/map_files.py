@@ -13,9 +13,10 @@ from homeassistant.helpers import issue_registry as ir
 
 from .const import CONF_MAP, DOMAIN
 from .drivers.driver import Family
+from .texts import async_texts
 
 if TYPE_CHECKING:
-    from .drivers.mapped import PumpMap
+    from .drivers.mapped import Problem, PumpMap
 
 ISSUE_MAP: Final = "map_unusable"
 SHIPPED: Final = Path(__file__).parent / "maps"
@@ -60,7 +61,13 @@ async def async_list_maps(hass: HomeAssistant) -> list[MapFile]:
 async def async_mapped_family(hass: HomeAssistant, name: str) -> Family:
     """Return the family that a register map describes. Raises :class:`MapUnusableError`."""
     language = hass.config.language
-    return await hass.async_add_import_executor_job(_family, folder(hass), name, language)
+    found = await hass.async_add_import_executor_job(_family, folder(hass), name, language)
+    if isinstance(found, tuple):
+        sentences = {
+            key.removeprefix("map_"): text for key, text in (await async_texts(hass)).items()
+        }
+        raise MapUnusableError([problem.say(sentences) for problem in found])
+    return found
 
 
 async def async_set_up_map(hass: HomeAssistant, entry: ConfigEntry) -> Family:
@@ -108,40 +115,47 @@ def _issue(entry: ConfigEntry) -> str:
 def _text(own: Path, name: str) -> str:
     """Return the text of a map; the owner's file comes before a shipped one of that name.
 
-    Raises ``OSError`` or ``ValueError`` if there is none, or it is no text.
+    Raises ``OSError``, or ``UnreadableError`` if there is none or it is no text.
     """
+    from .drivers.mapped import UnreadableError, said
+
     if not _NAME.fullmatch(name):
-        raise ValueError("the name of a register map ends with .yaml and has no folders")
+        raise UnreadableError(said("file_name"))
     path = next((path for path in (own / name, SHIPPED / name) if path.is_file()), None)
     if path is None:
-        raise FileNotFoundError(f"there is no {name} in {own}")
+        raise UnreadableError(said("file_missing", name=name, folder=str(own)))
     if path.stat().st_size > _LONGEST:
-        raise ValueError("the file is too long")
-    return path.read_text("utf-8")
+        raise UnreadableError(said("file_size"))
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as err:
+        raise UnreadableError(said("file_encoding", byte=str(err.start))) from err
 
 
 def _load(own: Path, name: str) -> PumpMap:
-    """Return a map. Raises :class:`MapUnusableError`. Blocks: reads files, imports pymodbus."""
-    from .drivers.mapped import MapError, parse_map
+    """Return a map. Raises ``MapError``. Blocks: reads files, imports pymodbus."""
+    from .drivers.mapped import MapError, Problem, UnreadableError, parse_map, said
 
     try:
         return parse_map(_text(own, name), name, lambda other: _text(own, other))
+    except UnreadableError as err:
+        raise MapError([Problem(name, 0, 0, err.why)]) from err
+    except OSError as err:
+        raise MapError([Problem(name, 0, 0, said("file_error", why=str(err)))]) from err
+
+
+def _family(own: Path, name: str, language: str) -> Family | tuple[Problem, ...]:
+    """Return the family of a map, or what is wrong with it."""
+    from .drivers.mapped import MapError, family_of
+
+    try:
+        return family_of(_load(own, name), language)
     except MapError as err:
-        raise MapUnusableError([str(problem) for problem in err.problems]) from err
-    except UnicodeDecodeError as err:
-        raise MapUnusableError([f"{name}: the file is not UTF-8 (byte {err.start})"]) from err
-    except (OSError, ValueError) as err:
-        raise MapUnusableError([f"{name}: {err}"]) from err
-
-
-def _family(own: Path, name: str, language: str) -> Family:
-    from .drivers.mapped import family_of
-
-    return family_of(_load(own, name), language)
+        return err.problems
 
 
 def _list(own: Path, language: str) -> list[MapFile]:
-    from .drivers.mapped import title_of
+    from .drivers.mapped import MapError, title_of
 
     names: Mapping[str, Any] = {
         path.name: None
@@ -154,7 +168,7 @@ def _list(own: Path, language: str) -> list[MapFile]:
     for name in names:
         try:
             title = title_of(_load(own, name).titles, language)
-        except MapUnusableError:
+        except MapError:
             title = None
         found.append(MapFile(name, title))
     return found

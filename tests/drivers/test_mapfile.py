@@ -366,7 +366,7 @@ def test_only_the_first_fifty_mistakes_are_told() -> None:
         ("title: {}", "1:8", "or one a language"),
         ("detect: [{type: s16}]", "1:10", "the check lacks “address”"),
         ("detect: [{address: 1, min: 3, max: 1}]", "1:28", "“min” is greater than “max”"),
-        ("serial: {type: text}", "1:9", "serial lacks “address”"),
+        ("serial: {type: text}", "1:9", "“serial” lacks “address”"),
         ("serial: {address: 1, registers: 2}", "1:33", "only for the type text"),
         ("modules: []", "1:10", "has to be a list of fields"),
         ("modules: {Big: {address: 1}}", "1:11", "is no key"),

@@ -13,6 +13,8 @@ from typing import Final
 
 import yaml  # type: ignore[import-untyped]
 
+from .sentences import ENGLISH, Said, said
+
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 LONGEST: Final = 512 * 1024
@@ -31,23 +33,43 @@ _WORDS: Final[Mapping[str, bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake; line and column count from 1, 0: it has no place of its own."""
 
     file: str
     line: int
     column: int
-    text: str
+    what: Said
+
+    @property
+    def text(self) -> str:
+        """What is wrong, in English."""
+        return self.what.say(ENGLISH)
+
+    def say(self, sentences: Mapping[str, str]) -> str:
+        """Return the mistake as one line, in the language of these sentences."""
+        key = "at_place" if self.column else "at_line" if self.line else "in_file"
+        return sentences[key].format(
+            file=self.file, line=self.line, column=self.column, text=self.what.say(sentences)
+        )
 
     def __str__(self) -> str:
-        """Return the mistake as one line: where, and what."""
-        where = f"{self.file}, line {self.line}" if self.line else self.file
-        return (
-            f"{where}, column {self.column}: {self.text}"
-            if self.column
-            else f"{where}: {self.text}"
-        )
+        """Return the mistake as one line in English: where, and what."""
+        return self.say(ENGLISH)
+
+
+def _order(problem: Problem) -> tuple[str, int, int, str]:
+    return problem.file, problem.line, problem.column, problem.text
+
+
+class UnreadableError(ValueError):
+    """A file that is no register map, or not there."""
+
+    def __init__(self, why: Said) -> None:
+        """Keep why; the message is English."""
+        self.why = why
+        super().__init__(why.say(ENGLISH))
 
 
 class MapError(ValueError):
@@ -55,7 +77,7 @@ class MapError(ValueError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Keep the mistakes, the first fifty of them; the message names them all."""
-        self.problems = tuple(sorted(set(problems)))[:_MOST_PROBLEMS]
+        self.problems = tuple(sorted(set(problems), key=_order))[:_MOST_PROBLEMS]
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
@@ -74,25 +96,25 @@ def _where(text: str, at: int) -> tuple[int, int]:
 def compose(text: str, name: str) -> yaml.MappingNode:
     """Return the outermost mapping of a file. Raises :class:`MapError`."""
 
-    def broken(why: str, line: int = 0, column: int = 0) -> MapError:
+    def broken(why: Said, line: int = 0, column: int = 0) -> MapError:
         return MapError([Problem(name, line, column, why)])
 
     text = text.removeprefix("\ufeff")
     if len(text) > LONGEST:
-        raise broken(f"the file has more than {LONGEST} characters")
+        raise broken(said("file_length", most=str(LONGEST)))
     if (strange := yaml.reader.Reader.NON_PRINTABLE.search(text)) is not None:
-        raise broken("this character is not allowed", *_where(text, strange.start()))
+        raise broken(said("yaml_character"), *_where(text, strange.start()))
     try:
         _look_through(yaml.parse(_Named(text, name), Loader=_Loader), broken)
         root = yaml.compose(_Named(text, name), Loader=_Loader)
     except yaml.MarkedYAMLError as err:
         mark = err.problem_mark or err.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        raise broken(f"this is not YAML: {err.problem or err.context}", *place) from err
+        raise broken(said("yaml", why=str(err.problem or err.context)), *place) from err
     except (yaml.YAMLError, UnicodeError) as err:
-        raise broken(f"this is not YAML: {err}") from err
+        raise broken(said("yaml", why=str(err))) from err
     if not isinstance(root, yaml.MappingNode):
-        raise broken("this is no register map: it has to begin with fields such as “maker:”", 1, 1)
+        raise broken(said("no_map"), 1, 1)
     return root
 
 
@@ -102,15 +124,15 @@ def _look_through(events: Iterable[yaml.Event], broken: Callable[..., MapError])
     for count, event in enumerate(events):
         place = (event.start_mark.line + 1, event.start_mark.column + 1)
         if count > _MOST_EVENTS:
-            raise broken("the file has too many values", *place)
+            raise broken(said("file_values"), *place)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise broken("anchors (&) and aliases (*) are not used in register maps", *place)
+            raise broken(said("yaml_alias"), *place)
         if getattr(event, "tag", None):
-            raise broken("tags (!) are not used in register maps", *place)
+            raise broken(said("yaml_tag"), *place)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _DEEPEST:
-                raise broken("this is nested too deeply", *place)
+                raise broken(said("yaml_depth"), *place)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -121,16 +143,16 @@ class Problems:
 
     found: list[Problem] = field(default_factory=list)
 
-    def add(self, node: yaml.Node, text: str) -> None:
+    def add(self, node: yaml.Node, what: Said) -> None:
         """Note a mistake at the place of a node."""
         mark = node.start_mark
-        self.found.append(Problem(mark.name, mark.line + 1, mark.column + 1, text))
+        self.found.append(Problem(mark.name, mark.line + 1, mark.column + 1, what))
 
 
-def like(word: str, known: Iterable[str]) -> str:
+def like(word: str, known: Iterable[str]) -> Said | str:
     """Return a hint at what may have been meant, ``""`` where nothing is near."""
     near = get_close_matches(word, list(known), 1)
-    return f"; did you mean “{near[0]}”?" if near else ""
+    return said("hint", near=near[0]) if near else ""
 
 
 def scalar(node: yaml.Node) -> str | None:
@@ -156,7 +178,7 @@ def number_of(node: yaml.Node) -> float | None:
 class Fields:
     """The fields of one mapping: each is taken once, what is left is unknown."""
 
-    def __init__(self, node: yaml.Node, what: str, problems: Problems) -> None:
+    def __init__(self, node: yaml.Node, what: Said, problems: Problems) -> None:
         """Note fields that are given twice; ``what`` names the mapping in messages."""
         self.node = node
         self._what = what
@@ -164,15 +186,15 @@ class Fields:
         self._known: list[str] = []
         self._pairs: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         if not isinstance(node, yaml.MappingNode):
-            problems.add(node, f"{what} has to be a list of fields with a colon")
+            problems.add(node, said("fields", what=what))
             return
         for key, value in node.value:
             name = scalar(key)
             if name is None:
-                problems.add(key, "a field has to have a name")
+                problems.add(key, said("field_name"))
             elif name in self._pairs:
                 first = self._pairs[name][0].start_mark.line + 1
-                problems.add(key, f"“{name}” is given twice, first in line {first}")
+                problems.add(key, said("field_twice", name=name, line=str(first)))
             else:
                 self._pairs[name] = (key, value)
 
@@ -184,9 +206,9 @@ class Fields:
         """Return the place of a field's value, else that of the mapping."""
         return self._pairs[name][1] if name in self._pairs else self.node
 
-    def complain(self, name: str, text: str) -> None:
+    def complain(self, name: str, what: Said) -> None:
         """Note a mistake in a field."""
-        self._problems.add(self.place(name), text)
+        self._problems.add(self.place(name), what)
 
     def take(self, name: str) -> yaml.Node | None:
         """Return the value of a field."""
@@ -197,7 +219,7 @@ class Fields:
     def need(self, name: str) -> None:
         """Note that a field is missing."""
         if name not in self._pairs and isinstance(self.node, yaml.MappingNode):
-            self._problems.add(self.node, f"{self._what} lacks “{name}”")
+            self._problems.add(self.node, said("field_missing", what=self._what, name=name))
 
     def text(self, name: str, longest: int = 80) -> str | None:
         """Return a text that is not empty."""
@@ -206,7 +228,7 @@ class Fields:
             return None
         text = scalar(node)
         if text is None or not text.strip() or len(text) > longest:
-            self._problems.add(node, f"“{name}” has to be a text of 1 to {longest} characters")
+            self._problems.add(node, said("field_text", name=name, longest=str(longest)))
             return None
         return text.strip()
 
@@ -218,7 +240,8 @@ class Fields:
         word = scalar(node)
         if word is None or word not in known:
             hint = like(word or "", known)
-            self._problems.add(node, f"“{name}” has to be one of {', '.join(known)}{hint}")
+            what = said("field_choice", name=name, words=", ".join(known), hint=hint)
+            self._problems.add(node, what)
             return None
         return known[word]
 
@@ -229,9 +252,10 @@ class Fields:
             return None
         number = number_of(node)
         if number is None:
-            self._problems.add(node, f"“{name}” has to be a number")
+            self._problems.add(node, said("field_number", name=name))
         elif not low <= number <= high:
-            self._problems.add(node, f"“{name}” has to be between {low:g} and {high:g}")
+            what = said("field_range", name=name, low=f"{low:g}", high=f"{high:g}")
+            self._problems.add(node, what)
         else:
             return number
         return None
@@ -240,7 +264,7 @@ class Fields:
         """Return a whole number within bounds."""
         number = self.number(name, low, high)
         if number is not None and number != int(number):
-            self.complain(name, f"“{name}” has to be a whole number")
+            self.complain(name, said("field_integer", name=name))
             return None
         return None if number is None else int(number)
 
@@ -254,7 +278,7 @@ class Fields:
         if node is None:
             return []
         if not isinstance(node, yaml.SequenceNode) or len(node.value) > most:
-            self._problems.add(node, f"“{name}” has to be a list of at most {most} items")
+            self._problems.add(node, said("field_items", name=name, most=str(most)))
             return []
         found: list[yaml.Node] = node.value
         return found
@@ -264,7 +288,7 @@ class Fields:
         found = []
         for node in self.items(name):
             if (number := number_of(node)) is None:
-                self._problems.add(node, f"“{name}” has to be a list of numbers")
+                self._problems.add(node, said("field_numbers", name=name))
             else:
                 found.append(number)
         return found
@@ -280,4 +304,5 @@ class Fields:
         for name, (key, _) in self._pairs.items():
             if name not in self._known:
                 hint = like(name, self._known)
-                self._problems.add(key, f"{self._what} has no field “{name}”{hint}")
+                what = said("field_unknown", what=self._what, name=name, hint=hint)
+                self._problems.add(key, what)

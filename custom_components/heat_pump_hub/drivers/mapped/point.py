@@ -25,6 +25,7 @@ from ..points import (
 )
 from .meanings import CIRCUIT_KEYS, MACHINE_KEYS, ROOM_KEYS, Meaning
 from .nodes import Fields, Problems, like, number_of, scalar
+from .sentences import said
 from .words import QUANTITIES, SLUG, TABLES, TYPES, UNITS, WORD_ORDERS, names
 
 OWN_NAME: Final = "mapped"
@@ -124,16 +125,16 @@ class _Reader:
         fields.need("key")
         key = fields.text("key", 64) or "unknown"
         if not SLUG.fullmatch(key):
-            fields.complain("key", f"“{key}” is no key: small letters a to z, digits, underscores")
+            fields.complain("key", said("key_shape", key=key))
         part = fields.choice("part", _PARTS)
         if part is None:
             part = HOT_WATER if key.startswith("dhw_") else MACHINE
         room = fields.integer("room", 1, 8)
         if room is not None and part.kind is not PartKind.ZONE:
-            fields.complain("room", "“room” needs a part such as zone_1")
+            fields.complain("room", said("room_part"))
         if part.prefix and key.startswith(part.prefix):
             own = key.removeprefix(part.prefix)
-            fields.complain("key", f"the part stands in “part” already: the key is “{own}”")
+            fields.complain("key", said("key_part", key=own))
         shared: Mapping[str, Meaning] = MACHINE_KEYS
         if part.kind is PartKind.CIRCUIT:
             shared = CIRCUIT_KEYS
@@ -149,12 +150,10 @@ class _Reader:
             if found is None and "name" not in self.fields:
                 known = CIRCUIT_KEYS if part.kind is PartKind.CIRCUIT else MACHINE_KEYS
                 hint = like(key, known)
-                self.fields.complain(
-                    "key", f"“{key}” is not one of the keys all makers share: add a “name”{hint}"
-                )
+                self.fields.complain("key", said("key_unknown", key=key, hint=hint))
             return found or {}
         if found is not None:
-            self.fields.complain("name", f"“{key}” is a shared key and has its name already")
+            self.fields.complain("name", said("shared_name", key=key))
         return {}
 
     # -- where it lies -------------------------------------------------------------
@@ -173,17 +172,17 @@ class _Reader:
         fields = self.fields
         self.wear = fields.choice("write", _WEAR)
         if self.wear is not None and table == "input":
-            fields.complain("write", "input registers cannot be written: is it a holding register?")
+            fields.complain("write", said("input_written"))
         read = fields.choice("read", {**{key: key for key in _READ}, _NEVER: _NEVER})
         if read == _NEVER and self.wear is None:
-            fields.complain("read", "what is neither read nor written is of no use")
+            fields.complain("read", said("useless"))
         default = "settings" if self.wear in (Wear.EEPROM, Wear.UNKNOWN) else "poll"
         tier = _READ.get(read or default) or Tier.SETTING
         if self.meaning is not None:
             if self.wear is not None and not self.meaning.setting:
-                fields.complain("write", "this shared key is a reading: use a key of your own")
+                fields.complain("write", said("shared_reading"))
             if self.wear is None and not self.meaning.reading and "write" not in fields:
-                fields.complain("key", "this shared key is a setting: it needs “write”")
+                fields.complain("key", said("shared_setting"))
         return tier, read != _NEVER
 
     # -- what its numbers mean -----------------------------------------------------
@@ -195,7 +194,7 @@ class _Reader:
         asked = fields.choice("quantity", QUANTITIES)
         ways = [name for name in ("unit", "enum", "bool", "bit") if name in fields]
         if len(ways) > 1:
-            fields.complain(ways[1], f"“{ways[0]}” and “{ways[1]}” exclude one another")
+            fields.complain(ways[1], said("exclusive", one=ways[0], other=ways[1]))
         meant = self.meaning.quantity if self.meaning is not None else asked
         found = Quantity.COUNT, 1.0, 0.0
         if "enum" in fields:
@@ -222,13 +221,16 @@ class _Reader:
         """Note that a number, a state or a flag stands where another is meant."""
         where = ways[0] if ways else "key"
         if quantity is Quantity.STATE:
-            self.fields.complain(where, "this is a state: it needs “enum”")
+            self.fields.complain(where, said("wants_enum"))
         elif quantity is Quantity.FLAG:
-            self.fields.complain(where, "this is on or off: it needs “bool” or “bit”")
+            self.fields.complain(where, said("wants_flag"))
         else:
             fitting = ", ".join(unit for unit, (kind, *_) in UNITS.items() if kind is quantity)
-            want = f"a unit of: {fitting}" if fitting else "no unit"
-            self.fields.complain(where, f"this is a {quantity.replace('_', ' ')}: it needs {want}")
+            name = quantity.replace("_", " ")
+            what = said("wants_no_unit", quantity=name)
+            if fitting:
+                what = said("wants_unit", quantity=name, units=fitting)
+            self.fields.complain(where, what)
 
     def kind(self, quantity: Quantity, tier: Tier) -> Kind:
         """Return how the value behaves."""
@@ -237,7 +239,7 @@ class _Reader:
             return Kind.STATE
         if self.meaning is not None:
             if given is not None and given is not self.meaning.kind:
-                self.fields.complain("kind", f"this shared key is of the kind {self.meaning.kind}")
+                self.fields.complain("kind", said("shared_kind", kind=str(self.meaning.kind)))
             return self.meaning.kind
         if given is not None:
             return given
@@ -250,10 +252,10 @@ class _Reader:
         scale, offset = fields.number("scale"), fields.number("offset")
         decimals = fields.integer("decimals", 0, 6)
         if scale == 0:
-            fields.complain("scale", "“scale” must not be 0")
+            fields.complain("scale", said("scale_zero"))
         if quantity in _NUMBERLESS and (scale is not None or offset is not None):
             where = "scale" if scale is not None else "offset"
-            fields.complain(where, "states and flags are not scaled")
+            fields.complain(where, said("scale_state"))
         scale = (scale or 1.0) * factor
         offset = (offset or 0.0) * factor + shift
         if decimals is None:
@@ -269,7 +271,7 @@ class _Reader:
         low, high = _RANGE.get(self.codec, (-math.inf, math.inf))
         for number in own:
             if not low <= number <= high:
-                self.fields.complain("sentinels", f"{number:g} does not fit into the type")
+                self.fields.complain("sentinels", said("sentinel", number=f"{number:g}"))
         numbers = own if "sentinels" in self.fields else self.defaults.sentinels
         return frozenset(as_read(self.codec, number) for number in numbers)
 
@@ -285,26 +287,26 @@ class _Reader:
         default = scalar(fields.place("default")) if "default" in fields else None
         if quantity is not Quantity.STATE or node is None:
             if writable is not None:
-                fields.complain("writable", "“writable” needs “enum”")
+                fields.complain("writable", said("writable_enum"))
             return None, None, None
         raw: dict[int, str] = {}
         known = self.meaning.options if self.meaning is not None else None
-        inner = Fields(node, "“enum”", self.problems)
+        inner = Fields(node, said("what_field", name="enum"), self.problems)
         for name, key, value in inner.rest():
             number, slug = number_of(key), scalar(value)
             low, high = _RANGE.get(self.codec, (0, 0))
             if number is None or number != int(number) or not low <= number <= high:
-                self.problems.add(key, f"“{name}” is no whole number that fits into the type")
+                self.problems.add(key, said("enum_number", name=name))
             elif slug is None or not SLUG.fullmatch(slug):
-                self.problems.add(value, "a state is a word of small letters, digits, underscores")
+                self.problems.add(value, said("enum_slug"))
             elif known is not None and slug not in known.values():
                 hint = like(slug, known.values())
                 words = ", ".join(known.values())
-                self.problems.add(value, f"“{slug}” has to be one of {words}{hint}")
+                self.problems.add(value, said("enum_word", name=slug, words=words, hint=hint))
             else:
                 raw[int(as_read(self.codec, number))] = slug
         if not raw:
-            self.problems.add(node, "“enum” has to list numbers and their states")
+            self.problems.add(node, said("enum_empty"))
         for name, slugs in (
             ("writable", writable or []),
             ("default", [default] if default else []),
@@ -312,7 +314,7 @@ class _Reader:
             for slug in slugs:
                 if slug not in raw.values():
                     hint = like(slug, raw.values())
-                    fields.complain(name, f"“{slug}” is no state of “enum”{hint}")
+                    fields.complain(name, said("enum_state", name=slug, hint=hint))
         options = known if known is not None else {}
         if known is None:
             for number, slug in raw.items():
@@ -333,13 +335,13 @@ class _Reader:
         node = fields.take("bool")
         if bit is not None:
             if self.wear is not None:
-                fields.complain("bit", "a single bit cannot be written")
+                fields.complain("bit", said("bit_written"))
             return {}, _bit(bit)
         if node is None or isinstance(node, yaml.ScalarNode):
             if node is not None and (scalar(node) or "").lower() not in ("true", "yes", "on"):
-                self.problems.add(node, "“bool” has to be true, or say what is on and off")
+                self.problems.add(node, said("bool_value"))
             return {0: False, 1: True}, None
-        inner = Fields(node, "“bool”", self.problems)
+        inner = Fields(node, said("what_field", name="bool"), self.problems)
         found: dict[int, bool] = {}
         for word, meant in (("off", False), ("on", True)):
             inner.need(word)
@@ -350,9 +352,9 @@ class _Reader:
                 if item is None:
                     continue
                 if number is None or number != int(number):
-                    self.problems.add(item, f"“{word}” has to be a whole number, or a list of them")
+                    self.problems.add(item, said("bool_word", name=word))
                 elif int(as_read(self.codec, number)) in found:
-                    self.problems.add(item, f"{number:g} is both on and off, or given twice")
+                    self.problems.add(item, said("bool_twice", number=f"{number:g}"))
                 else:
                     found[int(as_read(self.codec, number))] = meant
         inner.done()
@@ -368,15 +370,15 @@ class _Reader:
         low, high = fields.number("min"), fields.number("max")
         step = fields.number("step")
         if low is not None and high is not None and low >= high:
-            fields.complain("min", "“min” has to be below “max”")
+            fields.complain("min", said("min_below_max"))
         if step is not None and step <= 0:
-            fields.complain("step", "“step” has to be above 0")
+            fields.complain("step", said("step"))
         plain = quantity not in _NUMBERLESS
         if self.wear is not None and plain and (low is None or high is None):
-            fields.complain("write", "a number that can be written needs “min” and “max”")
+            fields.complain("write", said("number_bounds"))
         for name in ("min", "max", "step"):
             if name in fields and (self.wear is None or not plain):
-                fields.complain(name, f"“{name}” is only for numbers that can be written")
+                fields.complain(name, said("number_only", name=name))
         default = self._default(quantity, factor, shift)
         return (
             None if low is None else round(low * factor + shift, 6),
@@ -390,7 +392,7 @@ class _Reader:
         if "default" not in fields:
             return None
         if self.wear is not Wear.CYCLIC:
-            fields.complain("default", "“default” is only for what is written cyclically")
+            fields.complain("default", said("default_cyclic"))
         if quantity is Quantity.STATE:
             return fields.text("default")
         if quantity is Quantity.FLAG:
@@ -404,7 +406,7 @@ class _Reader:
         if "valid" not in self.fields:
             return None
         if len(numbers) != 2 or numbers[0] >= numbers[1]:
-            self.fields.complain("valid", "“valid” has to be two numbers, the lower one first")
+            self.fields.complain("valid", said("valid"))
             return None
         return numbers[0] * factor + shift, numbers[1] * factor + shift
 
@@ -431,7 +433,7 @@ def read_point(
     order = fields.choice("word_order", WORD_ORDERS)
     module = fields.text("module") or ""
     if module and module not in modules:
-        fields.complain("module", f"there is no module “{module}”{like(module, modules)}")
+        fields.complain("module", said("module_unknown", name=module, hint=like(module, modules)))
     if not module and part.id and f"{part.kind}_{part.id}" in modules:
         module = f"{part.kind}_{part.id}"
     stem = f"room_{room}_{key}" if room else key
@@ -496,7 +498,7 @@ def clash(points: Iterable[tuple[yaml.Node, MapPoint]], problems: Problems) -> N
         key = register.point.key
         if key in keys:
             first = keys[key].start_mark
-            problems.add(node, f"“{key}” is given twice, first in line {first.line + 1}")
+            problems.add(node, said("field_twice", name=key, line=str(first.line + 1)))
         keys.setdefault(key, node)
         for place in range(register.place, register.place + register.count):
             other = places.setdefault(place, (node, register))
@@ -505,8 +507,14 @@ def clash(points: Iterable[tuple[yaml.Node, MapPoint]], problems: Problems) -> N
             line = other[0].start_mark.line + 1
             problems.add(
                 node,
-                f"“{key}” and “{other[1].point.key}” (line {line}) share the {register.table}"
-                f" register {register.address}: only points of one size may, one of them written",
+                said(
+                    "clash",
+                    key=key,
+                    other=other[1].point.key,
+                    line=str(line),
+                    table=register.table,
+                    address=str(register.address),
+                ),
             )
             break
 

@@ -12,8 +12,9 @@ import yaml  # type: ignore[import-untyped]
 
 from ..link import Table, Wire
 from ..modbus import Codec
-from .nodes import Fields, MapError, Problem, Problems, compose, like, scalar
+from .nodes import Fields, MapError, Problem, Problems, UnreadableError, compose, like, scalar
 from .point import Defaults, MapPoint, clash, read_point
+from .sentences import said
 from .words import SLUG, TABLES, TYPES, WORD_ORDERS, names
 
 SCHEMA: Final = 1
@@ -92,11 +93,11 @@ def parse_map(text: str, name: str, load: Load | None = None) -> PumpMap:
     """
     problems = Problems()
     root = compose(text, name)
-    head = Fields(root, "the map", problems)
+    head = Fields(root, said("what_map"), problems)
     base = _extended(head, name, load, problems)
     if base is not None:
         root = _merge(base, root, problems)
-        head = Fields(root, "the map", problems)
+        head = Fields(root, said("what_map"), problems)
         head.take("extends")
     head.take("remove")
     made = _read(head, name, problems)
@@ -114,16 +115,17 @@ def _extended(
     if other is None:
         return None
     if load is None or other == name:
-        head.complain("extends", f"“{other}” cannot be extended here")
+        head.complain("extends", said("extends_here", other=other))
         return None
     try:
         text = load(other)
     except (OSError, ValueError) as err:
-        head.complain("extends", f"“{other}” cannot be read: {err}")
+        why = err.why if isinstance(err, UnreadableError) else str(err)
+        head.complain("extends", said("extends_unreadable", other=other, why=why))
         return None
     base = compose(text, other)
-    if "extends" in Fields(base, "the map", problems):
-        head.complain("extends", f"“{other}” itself extends another map")
+    if "extends" in Fields(base, said("what_map"), problems):
+        head.complain("extends", said("extends_chain", other=other))
     return base
 
 
@@ -143,14 +145,14 @@ def _merge(base: yaml.MappingNode, own: yaml.MappingNode, problems: Problems) ->
     fields = {scalar(key): (key, value) for key, value in base.value}
     added = {scalar(key): (key, value) for key, value in own.value}
     points = fields.get("points"), added.get("points")
-    removed = Fields(own, "the map", Problems()).items("remove")
+    removed = Fields(own, said("what_map"), Problems()).items("remove")
     fields |= added
     if points[0] is not None:
         listed = {_key_of(node) or str(index): node for index, node in enumerate(_list(points[0]))}
         for node in removed:
             matching = [key for key in listed if key.split()[-1:] == [scalar(node)]]
             if not matching:
-                problems.add(node, f"the extended map has no point “{scalar(node)}”")
+                problems.add(node, said("removed_unknown", name=str(scalar(node))))
             for key in matching:
                 del listed[key]
         extra = _list(points[1]) if points[1] is not None else []
@@ -192,22 +194,22 @@ def _read(head: Fields, name: str, problems: Problems) -> PumpMap | None:
     checks = [
         check
         for node in head.items("detect", 20)
-        if (check := _check(Fields(node, "the check", problems), defaults)) is not None
+        if (check := _check(Fields(node, said("what_check"), problems), defaults)) is not None
     ]
     if "detect" in head and not checks and not problems.found:
-        head.complain("detect", "at least one register has to be checked")
+        head.complain("detect", said("checks"))
     serial = _single(head, "serial", defaults, problems)
     firmware = _single(head, "firmware", defaults, problems)
     modules = _modules(head, defaults, problems)
     points = []
     for node in head.items("points", MOST_POINTS):
-        point = read_point(Fields(node, "the point", problems), defaults, modules, problems)
+        point = read_point(Fields(node, said("what_point"), problems), defaults, modules, problems)
         if point is not None:
             points.append((node, point))
     clash(points, problems)
     anchor = _anchor([point for _, point in points], checks)
     if anchor is None and "points" in head and not problems.found:
-        head.complain("points", "a point is needed that every machine has: without a module")
+        head.complain("points", said("anchor"))
     if problems.found or maker is None or model is None or anchor is None:
         return None
     return PumpMap(
@@ -239,7 +241,7 @@ def _check(fields: Fields, defaults: Defaults) -> Check | None:
     address = fields.integer("address", 0, 0x10000 - words)
     low, high = fields.number("min"), fields.number("max")
     if low is not None and high is not None and low > high:
-        fields.complain("min", "“min” is greater than “max”")
+        fields.complain("min", said("min_above_max"))
     fingerprint = fields.choice("fingerprint", {"same": "same", "rising": "rising"}) or ""
     fields.done()
     if address is None:
@@ -261,7 +263,7 @@ def _single(head: Fields, name: str, defaults: Defaults, problems: Problems) -> 
     node = head.take(name)
     if node is None:
         return None
-    fields = Fields(node, name, problems)
+    fields = Fields(node, said("what_field", name=name), problems)
     fields.need("address")
     table = fields.choice("table", TABLES) or defaults.table
     codec = fields.choice("type", {**TYPES, "text": Codec.TEXT}) or Codec.UINT16
@@ -270,7 +272,7 @@ def _single(head: Fields, name: str, defaults: Defaults, problems: Problems) -> 
     count = fields.integer("registers", 1, 32)
     scale = fields.number("scale")
     if count is not None and codec is not Codec.TEXT:
-        fields.complain("registers", "“registers” is only for the type text")
+        fields.complain("registers", said("text_only"))
     fields.done()
     if address is None:
         return None
@@ -290,11 +292,11 @@ def _modules(head: Fields, defaults: Defaults, problems: Problems) -> dict[str, 
     if node is None:
         return {}
     found = {}
-    fields = Fields(node, "the list of modules", problems)
+    fields = Fields(node, said("what_modules"), problems)
     for name, key, value in fields.rest():
         if not SLUG.fullmatch(name):
-            problems.add(key, f"“{name}” is no key: small letters a to z, digits, underscores")
-        check = _check(Fields(value, f"the module “{name}”", problems), defaults)
+            problems.add(key, said("key_shape", key=name))
+        check = _check(Fields(value, said("what_module", name=name), problems), defaults)
         if check is not None:
             found[name] = check
     return found

@@ -11,6 +11,7 @@ from ..link import Table
 from ..modbus import Codec
 from ..points import Quantity
 from .nodes import Fields, Problems, scalar
+from .sentences import said
 
 SLUG: Final = re.compile(r"[a-z](?:[a-z0-9_]{0,62}[a-z0-9])?")
 TABLES: Final[Mapping[str, Table]] = MappingProxyType({"input": "input", "holding": "holding"})
@@ -86,14 +87,14 @@ def names(fields: Fields, name: str, problems: Problems) -> Mapping[str, str] | 
         found = {} if text is None or not text.strip() or len(text) > 80 else {"": text.strip()}
     else:
         found = {}
-        inner = Fields(node, f"“{name}”", problems)
+        inner = Fields(node, said("what_field", name=name), problems)
         for language, key, value in inner.rest():
             text = scalar(value)
             if not _LANGUAGES.fullmatch(language):
-                problems.add(key, f"“{language}” is no language, such as en or de")
+                problems.add(key, said("field_language", language=language))
             elif text is not None and text.strip() and len(text) <= 80:
                 found[language] = text.strip()
     if not found:
-        problems.add(node, f"“{name}” has to be a text of 1 to 80 characters, or one a language")
+        problems.add(node, said("field_names", name=name))
         return None
     return MappingProxyType(found)
