@@ -4,7 +4,7 @@ The package is imported before anything else: the test plugin puts a ``custom_co
 package of its own first on the path, and whichever is imported first wins.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import gaierror
@@ -21,8 +21,11 @@ from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotEx
 from syrupy.assertion import SnapshotAssertion
 
 import custom_components.heat_pump_hub  # noqa: F401
+from custom_components.heat_pump_hub import anomaly
 from custom_components.heat_pump_hub.history.wire import Wire
 
+from .fake_detector import FakeDetector
+from .fakes import FakeFamily, families
 from .servers import VictoriaMetrics, VictoriaMetricsFactory
 
 # A busy machine is no failure.
@@ -64,6 +67,25 @@ def names_are_the_sessions_affair(request: pytest.FixtureRequest) -> Iterator[No
 def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     """Compare with snapshots in Home Assistant's own form, kept in ``snapshots/``."""
     return snapshot.use_extension(HomeAssistantSnapshotExtension)
+
+
+@pytest.fixture
+def fake() -> Generator[FakeFamily]:
+    """Put a heat pump that a test can steer in the place of all families."""
+    fake = FakeFamily()
+    with families(fake):
+        yield fake
+
+
+@pytest.fixture
+def detector(fake: FakeFamily) -> Generator[FakeDetector]:
+    """Put a detector that answers what a test prepared in the place of the real one."""
+    detector = FakeDetector()
+    with (
+        patch.object(anomaly, "LOAD_DELAY", 2.0),
+        patch.object(anomaly, "_load_detector", detector.load),
+    ):
+        yield detector
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The actions: where they are registered, and how each finds its heat pump."""
 
-from collections.abc import Generator
-
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr
@@ -14,14 +12,7 @@ from custom_components.heat_pump_hub.actions import ACTIONS, Action, async_regis
 from custom_components.heat_pump_hub.const import DOMAIN
 from custom_components.heat_pump_hub.coordinator import HubConfigEntry
 
-from .fakes import FakeFamily, families, make_entry, set_up
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
+from .fakes import FakeFamily, make_entry, set_up
 
 
 async def whoami(hass: HomeAssistant, entry: HubConfigEntry, call: ServiceCall) -> ServiceResponse:

@@ -1,7 +1,7 @@
 """The detector inside Home Assistant: loaded late, fed once a poll, saved."""
 
 import asyncio
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 import threading
@@ -23,24 +23,7 @@ from custom_components.heat_pump_hub.drivers.driver import LinkLostError
 from custom_components.heat_pump_hub.drivers.points import Point
 
 from .fake_detector import QUIET, STUCK, FakeDetector, pass_time
-from .fakes import FakeFamily, entity_id, families, make_entry, set_up, state
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
-
-
-@pytest.fixture
-def detector(fake: FakeFamily) -> Generator[FakeDetector]:
-    detector = FakeDetector()
-    with (
-        patch.object(anomaly, "LOAD_DELAY", 2.0),
-        patch.object(anomaly, "_load_detector", detector.load),
-    ):
-        yield detector
+from .fakes import FakeFamily, entity_id, make_entry, set_up, state
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Asking a detector: a self-test on the heat pump's own data, and the numbers behind a verdict."""
 
-from collections.abc import Generator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,16 +22,9 @@ from custom_components.heat_pump_hub.history.journal_file import JournalError
 from custom_components.heat_pump_hub.names import entity_of
 
 from .detection.plant import PLANT
-from .fakes import POINTS, VALUES, FakeFamily, families, make_entry, set_up
+from .fakes import POINTS, VALUES, FakeFamily, make_entry, set_up
 
 INTEGRATION = Path(anomaly_actions.__file__).parent
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
 
 
 async def watching(hass: HomeAssistant) -> MockConfigEntry:

@@ -1,6 +1,6 @@
 """Episodes of anomalies: events, answers, the repair, and what the logbook says."""
 
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -17,14 +17,13 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.heat_pump_hub import anomaly
 from custom_components.heat_pump_hub.anomaly_episodes import EVENT_ANOMALY
 from custom_components.heat_pump_hub.const import DOMAIN
 from custom_components.heat_pump_hub.detection import Reason, Verdict
 from custom_components.heat_pump_hub.logbook import async_describe_events
 
 from .fake_detector import QUIET, STUCK, FakeDetector, pass_time
-from .fakes import FakeFamily, entity_id, families, make_entry, set_up, state
+from .fakes import FakeFamily, entity_id, make_entry, set_up, state
 
 HOUR = 3600.0
 ANSWERS = ("normal", "fixed", "confirmed")
@@ -48,21 +47,8 @@ COLD = Reason(
 )
 
 
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
-
-
-@pytest.fixture
-def detector(fake: FakeFamily) -> Generator[FakeDetector]:
-    detector = FakeDetector()
-    with (
-        patch.object(anomaly, "LOAD_DELAY", 2.0),
-        patch.object(anomaly, "_load_detector", detector.load),
-    ):
-        yield detector
+type Events = list[Event[Any]]
+type Judge = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
@@ -76,19 +62,24 @@ async def entry(
 
 
 @pytest.fixture
-def events(hass: HomeAssistant) -> list[Event[Any]]:
+def events(hass: HomeAssistant) -> Events:
     return async_capture_events(hass, EVENT_ANOMALY)
 
 
-async def judge(
+@pytest.fixture
+def judge(
     hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
+    entry: MockConfigEntry,
     detector: FakeDetector,
-    verdict: Verdict,
-    seconds: float = 30,
-) -> None:
-    detector.verdict = verdict
-    await pass_time(hass, freezer, seconds)
+    freezer: FrozenDateTimeFactory,
+) -> Judge:
+    """Let the detector come to a verdict, and some time pass."""
+
+    async def judge(verdict: Verdict, seconds: float = 30) -> None:
+        detector.verdict = verdict
+        await pass_time(hass, freezer, seconds)
+
+    return judge
 
 
 def issue(hass: HomeAssistant) -> ir.IssueEntry | None:
@@ -109,20 +100,16 @@ async def press(hass: HomeAssistant, answer: str) -> None:
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
-def kinds(events: list[Event[Any]]) -> list[str]:
+def kinds(events: Events) -> list[str]:
     return [event.data["type"].removeprefix("anomaly_") for event in events]
 
 
 async def test_an_episode_is_an_event_with_a_sentence(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
-    events: list[Event[Any]],
+    hass: HomeAssistant, judge: Judge, events: Events
 ) -> None:
     assert state(hass, "event", "anomaly_episode") == STATE_UNKNOWN
     alarm = replace(STUCK, reasons=(COLD, *STUCK.reasons))
-    await judge(hass, freezer, detector, alarm)
+    await judge(alarm)
     found = hass.states.get(entity_id(hass, "event", "anomaly_episode"))
     assert found is not None
     attributes = found.attributes
@@ -151,14 +138,10 @@ async def test_an_episode_is_an_event_with_a_sentence(
 
 
 async def test_everything_that_is_told_has_the_units_of_the_owner(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
-    events: list[Event[Any]],
+    hass: HomeAssistant, judge: Judge, events: Events
 ) -> None:
     hass.config.units = US_CUSTOMARY_SYSTEM
-    await judge(hass, freezer, detector, replace(STUCK, reasons=(COLD,)))
+    await judge(replace(STUCK, reasons=(COLD,)))
     sentence = (
         "“Circuit A Flow temperature” is at 69.8 °F; "
         "87.8 °F ± 3.6 °F would be usual in this situation."
@@ -182,33 +165,26 @@ async def test_everything_that_is_told_has_the_units_of_the_owner(
 
 
 async def test_quiet_for_less_than_six_hours_is_the_same_episode(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
-    events: list[Event[Any]],
+    hass: HomeAssistant, judge: Judge, events: Events
 ) -> None:
-    await judge(hass, freezer, detector, STUCK)
-    await judge(hass, freezer, detector, QUIET)
-    await judge(hass, freezer, detector, QUIET, 5.9 * HOUR)
-    await judge(hass, freezer, detector, STUCK)
-    await judge(hass, freezer, detector, QUIET)
-    await judge(hass, freezer, detector, QUIET, 5.9 * HOUR)
+    await judge(STUCK)
+    await judge(QUIET)
+    await judge(QUIET, 5.9 * HOUR)
+    await judge(STUCK)
+    await judge(QUIET)
+    await judge(QUIET, 5.9 * HOUR)
     assert kinds(events) == ["started"]
-    await judge(hass, freezer, detector, QUIET, 0.2 * HOUR)
+    await judge(QUIET, 0.2 * HOUR)
     assert kinds(events) == ["started", "ended"]
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     assert kinds(events) == ["started", "ended", "started"]
 
 
 async def test_answers_are_offered_while_they_mean_something(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
+    hass: HomeAssistant, judge: Judge, detector: FakeDetector
 ) -> None:
     assert answers(hass) == []
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     assert answers(hass) == ["normal", "fixed", "confirmed"]
     await press(hass, "confirmed")
     assert answers(hass) == ["normal", "fixed"]
@@ -217,14 +193,9 @@ async def test_answers_are_offered_while_they_mean_something(
 
 @pytest.mark.parametrize("answer", ["normal", "fixed"])
 async def test_an_answer_ends_the_episode(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
-    events: list[Event[Any]],
-    answer: str,
+    hass: HomeAssistant, judge: Judge, detector: FakeDetector, events: Events, answer: str
 ) -> None:
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     detector.after[answer] = QUIET
     await press(hass, answer)
     assert detector.answers == [answer]
@@ -232,38 +203,30 @@ async def test_an_answer_ends_the_episode(
     assert kinds(events) == ["started", "ended"]
     assert issue(hass) is None
     assert answers(hass) == []
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     assert kinds(events) == ["started", "ended", "started"]
     assert issue(hass) is not None
 
 
 async def test_a_confirmed_fault_alarms_until_it_is_over(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
-    events: list[Event[Any]],
+    hass: HomeAssistant, judge: Judge, events: Events
 ) -> None:
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     await press(hass, "confirmed")
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     assert state(hass, "binary_sensor", "anomaly") == STATE_ON
     assert issue(hass) is None
-    await judge(hass, freezer, detector, QUIET)
+    await judge(QUIET)
     assert kinds(events) == ["started", "ended"]
     assert answers(hass) == []
 
 
 async def test_the_repair_stays_after_three_days(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
-    events: list[Event[Any]],
+    hass: HomeAssistant, judge: Judge, detector: FakeDetector, events: Events
 ) -> None:
-    await judge(hass, freezer, detector, STUCK)
-    await judge(hass, freezer, detector, ACCEPTED)
-    await judge(hass, freezer, detector, ACCEPTED, 12 * HOUR)
+    await judge(STUCK)
+    await judge(ACCEPTED)
+    await judge(ACCEPTED, 12 * HOUR)
     assert kinds(events) == ["started", "accepted"]
     found = issue(hass)
     assert found is not None
@@ -273,35 +236,28 @@ async def test_the_repair_stays_after_three_days(
     # the detector alarms again about what was accepted, if its owner calls it a fault
     detector.after["confirmed"] = STUCK
     await press(hass, "confirmed")
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     assert kinds(events) == ["started", "accepted"]
     assert issue(hass) is None
 
 
 async def test_another_alarm_after_an_accepted_one_is_another_episode(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
-    events: list[Event[Any]],
+    hass: HomeAssistant, judge: Judge, events: Events
 ) -> None:
-    await judge(hass, freezer, detector, ACCEPTED)
+    await judge(ACCEPTED)
     assert kinds(events) == []
-    await judge(hass, freezer, detector, STUCK)
-    await judge(hass, freezer, detector, ACCEPTED)
-    await judge(hass, freezer, detector, replace(STUCK, reasons=(COLD, *ACCEPTED.reasons)))
+    await judge(STUCK)
+    await judge(ACCEPTED)
+    await judge(replace(STUCK, reasons=(COLD, *ACCEPTED.reasons)))
     assert kinds(events) == ["started", "accepted", "started"]
 
 
 async def test_the_repair_stays_when_the_episode_ended_by_itself(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
+    hass: HomeAssistant, judge: Judge
 ) -> None:
-    await judge(hass, freezer, detector, STUCK)
-    await judge(hass, freezer, detector, QUIET)
-    await judge(hass, freezer, detector, QUIET, 7 * HOUR)
+    await judge(STUCK)
+    await judge(QUIET)
+    await judge(QUIET, 7 * HOUR)
     found = issue(hass)
     assert found is not None
     assert found.translation_placeholders is not None
@@ -315,17 +271,17 @@ async def test_the_repair_stays_when_the_episode_ended_by_itself(
 @pytest.mark.parametrize("ended", [False, True])
 async def test_the_repair_and_the_episode_outlive_a_restart(
     hass: HomeAssistant,
+    judge: Judge,
     entry: MockConfigEntry,
     detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
     hass_storage: dict[str, Any],
-    events: list[Event[Any]],
+    events: Events,
     ended: bool,
 ) -> None:
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     if ended:
-        await judge(hass, freezer, detector, QUIET)
-        await judge(hass, freezer, detector, QUIET, 7 * HOUR)
+        await judge(QUIET)
+        await judge(QUIET, 7 * HOUR)
     before = issue(hass)
     assert before is not None
     await hass.config_entries.async_unload(entry.entry_id)
@@ -336,8 +292,8 @@ async def test_the_repair_and_the_episode_outlive_a_restart(
     assert after is not None
     assert after.translation_placeholders == before.translation_placeholders
     seen = len(events)
-    await judge(hass, freezer, detector, detector.verdict, 2)
-    await judge(hass, freezer, detector, detector.verdict)
+    await judge(detector.verdict, 2)
+    await judge(detector.verdict)
     assert len(events) == seen
     assert issue(hass) is not None
 
@@ -345,30 +301,25 @@ async def test_the_repair_and_the_episode_outlive_a_restart(
 @pytest.mark.parametrize("damage", [{"reasons": None}, {"reasons": [{}]}, {"answer": 1}])
 async def test_a_damaged_episode_is_raised_again_by_the_verdict(
     hass: HomeAssistant,
+    judge: Judge,
     entry: MockConfigEntry,
-    detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
     hass_storage: dict[str, Any],
     damage: dict[str, Any],
 ) -> None:
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     await hass.config_entries.async_unload(entry.entry_id)
     hass_storage[f"{DOMAIN}.{entry.entry_id}.episode"]["data"] = damage
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     assert issue(hass) is None
-    await judge(hass, freezer, detector, STUCK, 2)
+    await judge(STUCK, 2)
     assert issue(hass) is not None
 
 
 async def test_the_repair_goes_with_the_heat_pump(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
-    hass_storage: dict[str, Any],
+    hass: HomeAssistant, judge: Judge, entry: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     await hass.config_entries.async_remove(entry.entry_id)
     assert issue(hass) is None
     assert f"{DOMAIN}.{entry.entry_id}.episode" not in hass_storage
@@ -377,14 +328,13 @@ async def test_the_repair_goes_with_the_heat_pump(
 @pytest.mark.parametrize("answer", ANSWERS)
 async def test_the_repair_takes_each_answer(
     hass: HomeAssistant,
+    judge: Judge,
     hass_client: ClientSessionGenerator,
-    entry: MockConfigEntry,
     detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
     answer: str,
 ) -> None:
     assert await async_setup_component(hass, "repairs", {})
-    await judge(hass, freezer, detector, replace(STUCK, reasons=(COLD,)))
+    await judge(replace(STUCK, reasons=(COLD,)))
     found = issue(hass)
     assert found is not None
     assert (found.is_fixable, found.severity) == (True, ir.IssueSeverity.WARNING)
@@ -419,14 +369,14 @@ async def test_the_repair_takes_each_answer(
 @pytest.mark.parametrize("late", [False, True])
 async def test_a_heat_pump_that_is_not_loaded_takes_no_answer(
     hass: HomeAssistant,
+    judge: Judge,
     hass_client: ClientSessionGenerator,
     entry: MockConfigEntry,
     detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
     late: bool,
 ) -> None:
     assert await async_setup_component(hass, "repairs", {})
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     client = await hass_client()
     url = "/api/repairs/issues/fix"
     body = {"handler": DOMAIN, "issue_id": ISSUE}
@@ -454,13 +404,13 @@ async def test_a_heat_pump_that_is_not_loaded_takes_no_answer(
 
 async def test_it_can_be_paused(
     hass: HomeAssistant,
-    entry: MockConfigEntry,
+    judge: Judge,
     detector: FakeDetector,
     freezer: FrozenDateTimeFactory,
     hass_storage: dict[str, Any],
-    events: list[Event[Any]],
+    events: Events,
 ) -> None:
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     switch = entity_id(hass, "switch", "anomaly_pause")
     assert state(hass, "switch", "anomaly_pause") == STATE_OFF
     await hass.services.async_call("switch", "turn_on", {"entity_id": switch}, blocking=True)
@@ -479,14 +429,10 @@ async def test_it_can_be_paused(
 
 
 async def test_the_logbook_tells_it_in_a_sentence(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    detector: FakeDetector,
-    freezer: FrozenDateTimeFactory,
-    events: list[Event[Any]],
+    hass: HomeAssistant, judge: Judge, events: Events
 ) -> None:
     described: list[dict[str, str]] = []
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     async_describe_events(
         hass, lambda _domain, _type, describe: described.append(describe(events[0]))
     )
@@ -506,12 +452,13 @@ async def test_the_logbook_tells_it_in_a_sentence(
 
 async def test_an_episode_does_not_end_while_the_past_is_learned(
     hass: HomeAssistant,
+    judge: Judge,
     entry: MockConfigEntry,
     detector: FakeDetector,
     freezer: FrozenDateTimeFactory,
-    events: list[Event[Any]],
+    events: Events,
 ) -> None:
-    await judge(hass, freezer, detector, STUCK)
+    await judge(STUCK)
     await press(hass, "confirmed")
     detector.seen_until = None
 

@@ -1,37 +1,17 @@
 """What the detector is told of: settings, gaps, firmware, a new heat pump."""
 
-from collections.abc import Generator
 from dataclasses import replace
-from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.heat_pump_hub import anomaly
 from custom_components.heat_pump_hub.anomaly_notes import VALUES, is_setting
 from custom_components.heat_pump_hub.drivers.points import Tier
 
 from .fake_detector import FakeDetector, pass_time
-from .fakes import POINTS, FakeFamily, entity_id, families, make_entry, set_up
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
-
-
-@pytest.fixture
-def detector(fake: FakeFamily) -> Generator[FakeDetector]:
-    detector = FakeDetector()
-    with (
-        patch.object(anomaly, "LOAD_DELAY", 2.0),
-        patch.object(anomaly, "_load_detector", detector.load),
-    ):
-        yield detector
+from .fakes import POINTS, FakeFamily, entity_id, make_entry, set_up
 
 
 @pytest.fixture

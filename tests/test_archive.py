@@ -1,7 +1,6 @@
 """History inside Home Assistant: what is sent, by whom, and what becomes of the rest."""
 
 import asyncio
-from collections.abc import Generator
 from datetime import timedelta
 import json
 from pathlib import Path
@@ -24,26 +23,10 @@ from custom_components.heat_pump_hub.history.journal_file import JournalFile
 from custom_components.heat_pump_hub.history.wire import Wire
 from custom_components.heat_pump_hub.journals import DATA_JOURNALS
 
-from .fakes import (
-    HISTORY_URL,
-    POINTS,
-    FakeFamily,
-    families,
-    history_server,
-    make_entry,
-    set_up,
-    state,
-)
+from .fakes import HISTORY_URL, POINTS, FakeFamily, history_server, make_entry, set_up, state
 from .servers import VictoriaMetrics
 
 HISTORY = {"history_url": HISTORY_URL, "history_username": "owner", "history_password": "secret"}
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
 
 
 @pytest.fixture

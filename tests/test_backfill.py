@@ -1,7 +1,7 @@
 """The past of a heat pump reaches its history server: by itself, and when asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from homeassistant.components.recorder.db_schema import (
     Statistics,
     StatisticsMeta,
 )
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.recorder import session_scope
@@ -37,7 +37,7 @@ from custom_components.heat_pump_hub.history.bulk import Bulk
 from custom_components.heat_pump_hub.history.shipper import Shipper
 from custom_components.heat_pump_hub.recorder_source import RecorderSource
 
-from .fakes import FakeFamily, entity_id, families, make_entry, set_up
+from .fakes import FakeFamily, entity_id, make_entry, set_up
 from .servers import VictoriaMetrics
 
 HOUR = 3600
@@ -50,13 +50,6 @@ def recorder_db_url(recorder_db_url: str) -> str:
     """Use the usual database, without a line in the log for each statement."""
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
     return recorder_db_url
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
 
 
 @pytest.fixture
@@ -101,6 +94,16 @@ async def heat_pump(hass: HomeAssistant, server: VictoriaMetrics) -> MockConfigE
     await set_up(hass, entry)
     await settled(entry)
     return entry
+
+
+@pytest.fixture
+async def entry(
+    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+) -> AsyncIterator[MockConfigEntry]:
+    """Add a heat pump whose past the recorder has and the server lacks; it is unloaded at last."""
+    entry = await heat_pump(hass, server)
+    yield entry
+    await hass.config_entries.async_unload(entry.entry_id)
 
 
 def record_states(
@@ -178,9 +181,8 @@ START, END = NOW - 30 * DAY, NOW - 3 * HOUR
 
 
 async def test_states_of_the_recorder_fill_what_lacks(
-    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+    hass: HomeAssistant, entry: MockConfigEntry, server: VictoriaMetrics
 ) -> None:
-    entry = await heat_pump(hass, server)
     outdoor = entity_id(hass, "sensor", "outdoor_temperature")
     mode = entity_id(hass, "sensor", "operating_mode")
     fault = entity_id(hass, "binary_sensor", "fault")
@@ -228,7 +230,6 @@ async def test_states_of_the_recorder_fill_what_lacks(
     again = await act(hass, start=moment(START - 60), end=moment(END), what="states")
     assert (again["sent"], again["skipped"]) == (0, 0)
     assert await held(server, "outdoor_temperature") == expected
-    await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_companions_have_a_past_too(
@@ -311,9 +312,8 @@ async def test_companions_that_were_away_are_filled_by_themselves(
 
 
 async def test_statistics_become_series_of_their_own(
-    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+    hass: HomeAssistant, entry: MockConfigEntry, server: VictoriaMetrics
 ) -> None:
-    entry = await heat_pump(hass, server)
     outdoor = entity_id(hass, "sensor", "outdoor_temperature")
     energy = entity_id(hass, "sensor", "electrical_energy")
     begin = NOW - 400 * DAY
@@ -343,13 +343,11 @@ async def test_statistics_become_series_of_their_own(
     assert (again["sent"], again["skipped"]) == (0, 1600)
     only = await act(hass, **arguments, entity_id=[energy], dry_run=True)
     assert (only["missing"], only["statistics"]) == (0, 400)
-    await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_holes_in_the_middle_are_found_and_filled(
-    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+    hass: HomeAssistant, entry: MockConfigEntry, server: VictoriaMetrics
 ) -> None:
-    entry = await heat_pump(hass, server)
     outdoor = entity_id(hass, "sensor", "outdoor_temperature")
     begin = NOW - 5 * DAY
     polls = {begin + n * 30: 1.0 for n in range(2000) if not 700 <= n < 800 and n != 1500}
@@ -379,7 +377,6 @@ async def test_holes_in_the_middle_are_found_and_filled(
     found = await held(server, "outdoor_temperature")
     assert answer["sent"] == 100
     assert found == polls | {begin + n * 30: 2.0 for n in range(700, 800)}
-    await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_what_the_recorder_keeps_comes_by_itself(
@@ -495,19 +492,25 @@ async def some_sent(events: list[Any]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def begun(
+    hass: HomeAssistant, arguments: Mapping[str, Any]
+) -> tuple[asyncio.Task[dict[str, Any]], list[Event[Any]]]:
+    """Begin a backfill, and come back when some of it was sent."""
+    events = async_capture_events(hass, EVENT)
+    call = hass.async_create_task(act(hass, **arguments))
+    await some_sent(events)
+    return call, events
+
+
 async def test_a_restart_in_the_middle_goes_on(
-    recorder_mock: Recorder,
     hass: HomeAssistant,
-    fake: FakeFamily,
+    entry: MockConfigEntry,
     server: VictoriaMetrics,
     hass_storage: dict[str, Any],
 ) -> None:
-    entry = await heat_pump(hass, server)
     arguments = await long_past(hass)
-    events = async_capture_events(hass, EVENT)
     with slow(0.2):
-        call = hass.async_create_task(act(hass, **arguments))
-        await some_sent(events)
+        call, events = await begun(hass, arguments)
         await hass.config_entries.async_unload(entry.entry_id)
         answer = await call
     assert answer["state"] == "interrupted"
@@ -531,25 +534,20 @@ async def test_a_restart_in_the_middle_goes_on(
     async with asyncio.timeout(20):
         while f"{DOMAIN}.{entry.entry_id}.backfill" in hass_storage:
             await asyncio.sleep(0.02)
-    await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_a_cancelled_backfill_stays_cancelled(
-    recorder_mock: Recorder,
     hass: HomeAssistant,
-    fake: FakeFamily,
+    entry: MockConfigEntry,
     server: VictoriaMetrics,
     hass_storage: dict[str, Any],
 ) -> None:
-    entry = await heat_pump(hass, server)
     with pytest.raises(ServiceValidationError) as nothing:
         await act(hass, "cancel_backfill")
     assert nothing.value.translation_key == "backfill_not_running"
     arguments = await long_past(hass)
-    events = async_capture_events(hass, EVENT)
     with slow(0.2):
-        call = hass.async_create_task(act(hass, **arguments))
-        await some_sent(events)
+        call, events = await begun(hass, arguments)
         with pytest.raises(ServiceValidationError) as running:
             await act(hass, **arguments)
         assert running.value.translation_key == "backfill_running"
@@ -566,7 +564,6 @@ async def test_a_cancelled_backfill_stays_cancelled(
     again = await act_when_ready(hass, entry, **arguments)
     assert again["sent"] <= 28 * 288 - answer["sent"]
     assert len(await held(server, "outdoor_temperature")) == 28 * 288
-    await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def act_when_ready(
@@ -577,9 +574,8 @@ async def act_when_ready(
 
 
 async def test_a_server_killed_in_the_middle_has_everything_in_the_end(
-    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+    hass: HomeAssistant, entry: MockConfigEntry, server: VictoriaMetrics
 ) -> None:
-    entry = await heat_pump(hass, server)
     arguments = await long_past(hass)
     events = async_capture_events(hass, EVENT)
     with slow(0.15), patch.object(entry.runtime_data.backfill.bulk, "_hold", 1.0):
@@ -594,7 +590,6 @@ async def test_a_server_killed_in_the_middle_has_everything_in_the_end(
     assert answer["sent"] == 28 * 288
     assert len(await held(server, "outdoor_temperature")) == 28 * 288
     assert events[-1].data["state"] == "done"
-    await hass.config_entries.async_unload(entry.entry_id)
 
 
 @pytest.mark.parametrize(
@@ -608,14 +603,8 @@ async def test_a_server_killed_in_the_middle_has_everything_in_the_end(
     ],
 )
 async def test_a_span_without_sense_is_refused(
-    recorder_mock: Recorder,
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    arguments: dict[str, float],
-    key: str,
+    hass: HomeAssistant, entry: MockConfigEntry, arguments: dict[str, float], key: str
 ) -> None:
-    entry = await heat_pump(hass, server)
     with pytest.raises(ServiceValidationError) as raised:
         await act(hass, **{name: moment(at) for name, at in arguments.items()})
     assert raised.value.translation_key == key
@@ -635,7 +624,6 @@ async def test_a_span_without_sense_is_refused(
             "value": named,
             "choices": "states, statistics",
         }
-    await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_without_a_server_or_a_recorder_nothing_begins(
@@ -664,14 +652,11 @@ async def test_without_a_server_or_a_recorder_nothing_begins(
 
 
 async def test_a_backfill_goes_on_when_the_server_is_back(
-    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+    hass: HomeAssistant, entry: MockConfigEntry, server: VictoriaMetrics
 ) -> None:
-    entry = await heat_pump(hass, server)
     arguments = await long_past(hass)
-    events = async_capture_events(hass, EVENT)
     with slow(0.1), patch("custom_components.heat_pump_hub.history.bulk.ATTEMPTS", 2):
-        call = hass.async_create_task(act(hass, **arguments))
-        await some_sent(events)
+        call, events = await begun(hass, arguments)
         await asyncio.to_thread(server.stop)
         with pytest.raises(HomeAssistantError) as raised:
             await call
@@ -686,4 +671,3 @@ async def test_a_backfill_goes_on_when_the_server_is_back(
         while events[-1].data["state"] != "done":
             await asyncio.sleep(0.05)
     assert len(await held(server, "outdoor_temperature")) == 28 * 288
-    await hass.config_entries.async_unload(entry.entry_id)

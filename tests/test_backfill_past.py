@@ -11,10 +11,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.recorder import get_instance
 import pytest
-from pytest_homeassistant_custom_component.common import async_capture_events
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.heat_pump_hub import backfill_work
-from custom_components.heat_pump_hub.backfill import EVENT
 
 from .fakes import FakeFamily, entity_id
 from .servers import VictoriaMetrics, VictoriaMetricsFactory
@@ -25,7 +24,8 @@ from .test_backfill import (
     NOW,
     START,
     act,
-    fake,
+    begun,
+    entry,
     heat_pump,
     held,
     long_past,
@@ -35,35 +35,29 @@ from .test_backfill import (
     recorder_db_url,
     server,
     slow,
-    some_sent,
 )
 
-__all__ = ["fake", "recorder_db_url", "server"]
+__all__ = ["entry", "recorder_db_url", "server"]
 
 LONG = 28 * 288
 
 
 async def test_an_entity_that_is_renamed_in_between_is_sent_to_the_end(
-    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+    hass: HomeAssistant, entry: MockConfigEntry, server: VictoriaMetrics
 ) -> None:
-    entry = await heat_pump(hass, server)
     arguments = await long_past(hass)
     (old,) = arguments["entity_id"]
-    events = async_capture_events(hass, EVENT)
     with slow(0.2):
-        call = hass.async_create_task(act(hass, **arguments))
-        await some_sent(events)
+        call, _ = await begun(hass, arguments)
         er.async_get(hass).async_update_entity(old, new_entity_id="sensor.outside")
         answer = await call
     assert (answer["state"], answer["sent"]) == ("done", LONG)
     assert len(await held(server, "outdoor_temperature")) == LONG
-    await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_an_entity_that_is_renamed_while_a_week_is_looked_at_lacks_no_week(
-    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+    hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
-    entry = await heat_pump(hass, server)
     arguments = await long_past(hass)
     (old,) = arguments["entity_id"]
     find = backfill_work.gaps
@@ -78,26 +72,21 @@ async def test_an_entity_that_is_renamed_while_a_week_is_looked_at_lacks_no_week
     with patch.object(backfill_work, "gaps", rename_and_find):
         answer = await act(hass, **arguments)
     assert (answer["state"], answer["sent"]) == ("done", LONG)
-    await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_an_entity_that_is_renamed_before_it_goes_on_is_sent_to_the_end(
-    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+    hass: HomeAssistant, entry: MockConfigEntry, server: VictoriaMetrics
 ) -> None:
-    entry = await heat_pump(hass, server)
     arguments = await long_past(hass)
     (old,) = arguments["entity_id"]
-    events = async_capture_events(hass, EVENT)
     with slow(0.2):
-        call = hass.async_create_task(act(hass, **arguments))
-        await some_sent(events)
+        call, events = await begun(hass, arguments)
         await hass.config_entries.async_unload(entry.entry_id)
         assert (await call)["state"] == "interrupted"
     er.async_get(hass).async_update_entity(old, new_entity_id="sensor.outside")
     await hass.config_entries.async_setup(entry.entry_id)
     await act_when_done(events)
     assert len(await held(server, "outdoor_temperature")) == LONG
-    await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def act_when_done(events: list[Any]) -> None:
@@ -107,26 +96,22 @@ async def act_when_done(events: list[Any]) -> None:
 
 
 async def test_an_entity_that_is_removed_in_between_holds_no_other_up(
-    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+    hass: HomeAssistant, entry: MockConfigEntry, server: VictoriaMetrics
 ) -> None:
-    entry = await heat_pump(hass, server)
     arguments = await long_past(hass)
     power = entity_id(hass, "sensor", "electrical_power")
     hours = [START // HOUR * HOUR + n * HOUR for n in range(28 * 24)]
     rows = [{"start_ts": at, "mean": 2.0, "min": 1.0, "max": 3.0} for at in hours]
     await recorded(hass, record_statistics, power, rows, "W")
-    events = async_capture_events(hass, EVENT)
     outdoor = arguments["entity_id"][0]
     both = arguments | {"entity_id": [outdoor, power], "what": ["states", "statistics"]}
     with slow(0.2):
-        call = hass.async_create_task(act(hass, **both))
-        await some_sent(events)
+        call, _ = await begun(hass, both)
         er.async_get(hass).async_remove(outdoor)
         answer = await call
     assert answer["state"] == "done"
     assert answer["states"] < LONG
     assert list((await held(server, "electrical_power", "mean")).values()) == [2.0] * 28 * 24
-    await hass.config_entries.async_unload(entry.entry_id)
 
 
 @pytest.mark.parametrize(
@@ -160,9 +145,8 @@ async def test_days_on_which_the_clock_is_changed_are_whole(
 
 
 async def test_statistics_that_lack_columns_give_what_they_have(
-    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+    hass: HomeAssistant, entry: MockConfigEntry, server: VictoriaMetrics
 ) -> None:
-    entry = await heat_pump(hass, server)
     outdoor = entity_id(hass, "sensor", "outdoor_temperature")
     energy = entity_id(hass, "sensor", "electrical_energy")
     hours = [START // HOUR * HOUR + n * HOUR for n in range(4)]
@@ -205,7 +189,6 @@ async def test_statistics_that_lack_columns_give_what_they_have(
     assert await held(server, "outdoor_temperature", "max") == {hours[0]: 3}
     assert await held(server, "electrical_energy", "max") == {hours[0]: 7}
     assert await held(server, "electrical_energy", "mean") == {}
-    await hass.config_entries.async_unload(entry.entry_id)
 
 
 @pytest.fixture
@@ -218,9 +201,8 @@ def victoria_metrics(
 
 @pytest.mark.parametrize("victoria_metrics", [("-retentionPeriod=100d",)], indirect=True)
 async def test_of_a_span_longer_than_the_retention_the_younger_part_is_sent(
-    recorder_mock: Recorder, hass: HomeAssistant, fake: FakeFamily, server: VictoriaMetrics
+    hass: HomeAssistant, entry: MockConfigEntry, server: VictoriaMetrics
 ) -> None:
-    entry = await heat_pump(hass, server)
     outdoor = entity_id(hass, "sensor", "outdoor_temperature")
     begin = NOW - 400 * DAY
     rows = [
@@ -236,4 +218,3 @@ async def test_of_a_span_longer_than_the_retention_the_younger_part_is_sent(
     within = [row["start_ts"] for row in rows if row["start_ts"] >= kept]
     assert list(await held(server, "outdoor_temperature", "mean")) == within
     assert (answer["sent"], answer["resent"]) == (3 * len(within), 0)
-    await hass.config_entries.async_unload(entry.entry_id)

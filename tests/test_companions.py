@@ -29,16 +29,7 @@ from custom_components.heat_pump_hub.history.state import Stats
 from custom_components.heat_pump_hub.meter import FRESH_ENERGY, FRESH_POWER
 from custom_components.heat_pump_hub.units import normal
 
-from .fakes import (
-    POINTS,
-    FakeFamily,
-    entity_id,
-    families,
-    history_server,
-    make_entry,
-    set_up,
-    state,
-)
+from .fakes import POINTS, FakeFamily, entity_id, history_server, make_entry, set_up, state
 from .servers import VictoriaMetrics
 from .test_archive import HISTORY, lines as sent_lines, sent
 
@@ -49,13 +40,6 @@ WATT = {"unit_of_measurement": "W", "state_class": "measurement"}
 THERMAL = Point(
     key="thermal_power", name="thermal_power", quantity=Quantity.POWER, kind=Kind.ANALOG
 )
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """When a heat pump is read, and what becomes of what was read."""
 
 import asyncio
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 import logging
@@ -23,18 +23,11 @@ from custom_components.heat_pump_hub.coordinator import HeatPumpCoordinator
 from custom_components.heat_pump_hub.drivers.driver import BusyError, LinkLostError
 from custom_components.heat_pump_hub.drivers.points import Failure, Snapshot, Tier
 
-from .fakes import FakeFamily, entity_id, families, make_entry, set_up, state, unavailable
+from .fakes import FakeFamily, entity_id, make_entry, set_up, state, unavailable
 
 ALL = frozenset(Tier)
 MEASUREMENT = frozenset({Tier.MEASUREMENT})
 SETTING = frozenset({Tier.SETTING})
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What an owner attaches to a report, and what must not be in it."""
 
 import asyncio
-from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, datetime
 import json
@@ -20,19 +19,12 @@ from custom_components.heat_pump_hub.drivers.driver import NoAnswerError
 from custom_components.heat_pump_hub.drivers.points import Failure
 from custom_components.heat_pump_hub.system_health import async_register, system_health_info
 
-from .fakes import HISTORY_URL, FakeFamily, entity_id, families, history_server, make_entry, set_up
+from .fakes import HISTORY_URL, FakeFamily, entity_id, history_server, make_entry, set_up
 
 
 def shown(time: datetime) -> str:
     """Return a time as the house reads it."""
     return f"{dt_util.as_local(time):%Y-%m-%d %H:%M:%S}"
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
 
 
 async def test_it_tells_everything_but_addresses_and_secrets(

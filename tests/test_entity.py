@@ -1,6 +1,5 @@
 """How a point becomes an entity."""
 
-from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
@@ -13,14 +12,7 @@ from custom_components.heat_pump_hub.drivers.points import UNITS, Kind, Point, Q
 from custom_components.heat_pump_hub.entity import category_of, platform_of
 from custom_components.heat_pump_hub.number import UNBOUNDED, bounds_of
 
-from .fakes import POINTS, FakeFamily, entity_id, families, make_entry, set_up
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
+from .fakes import POINTS, FakeFamily, entity_id, make_entry, set_up
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Writing through entities: what the heat pump gets, and what the owner is told."""
 
-from collections.abc import Generator
 from datetime import timedelta
 import json
 from pathlib import Path
@@ -27,16 +26,9 @@ from custom_components.heat_pump_hub.drivers.driver import (
 from custom_components.heat_pump_hub.drivers.points import Tier
 from custom_components.heat_pump_hub.entity import translated
 
-from .fakes import FakeFamily, entity_id, families, make_entry, set_up, state
+from .fakes import FakeFamily, entity_id, make_entry, set_up, state
 
 NUMBER = ("number", "dhw_temperature_setpoint", "set_value")
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
 
 
 @pytest.fixture

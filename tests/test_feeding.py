@@ -1,7 +1,6 @@
 """Inputs that the owner feeds are kept alive, and nothing else is written."""
 
 import asyncio
-from collections.abc import Generator
 import time
 
 from freezegun.api import FrozenDateTimeFactory
@@ -11,14 +10,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 from custom_components.heat_pump_hub.drivers.driver import LinkLostError, RefusedError
 
-from .fakes import FakeFamily, entity_id, families, make_entry, set_up
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
+from .fakes import FakeFamily, entity_id, make_entry, set_up
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A fully equipped IDM heat pump in Home Assistant: names, icons, descriptions."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from custom_components.heat_pump_hub.drivers.driver import Address, Layout
 from custom_components.heat_pump_hub.drivers.idm import _PROBES as FEATURES
 from custom_components.heat_pump_hub.drivers.points import Point, Quantity, Value
 
-from .fakes import FakeFamily, families, make_entry, set_up
+from .fakes import FakeFamily, make_entry, set_up
 
 FOLDER = Path(integration.__file__).parent
 
@@ -30,13 +30,6 @@ def points() -> Mapping[str, Point]:
         features=frozenset(FEATURES),
     )
     return family("idm").create(Address(host="none", port=1), layout, None).points
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
 
 
 def value_of(point: Point) -> Value:

@@ -40,19 +40,11 @@ from .fakes import (
     FakeDriver,
     FakeFamily,
     entity_id,
-    families,
     history_server,
     make_entry,
     set_up,
     state,
 )
-
-
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
 
 
 async def write_number(hass: HomeAssistant, key: str, value: float) -> None:

@@ -29,7 +29,7 @@ from custom_components.heat_pump_hub.iotawatt import State, UnitSync
 from custom_components.heat_pump_hub.simulator.iotawatt import IotawattUnit, UnitFault
 from custom_components.heat_pump_hub.warm_sources import ServerPast
 
-from .fakes import FakeFamily, families, make_entry, set_up
+from .fakes import make_entry, set_up
 from .servers import VictoriaMetrics, VictoriaMetricsFactory
 
 MINUTE = 60
@@ -39,11 +39,9 @@ NOW = int(time.time()) // MINUTE * MINUTE
 SERIES = {"Mains_1": "W", "Upstairs_Heat": "W", "Voltage": "V"}
 
 
-@pytest.fixture
-def fake() -> Generator[FakeFamily]:
-    fake = FakeFamily()
-    with families(fake):
-        yield fake
+pytestmark = pytest.mark.usefixtures("fake")
+
+type Units = Callable[..., IotawattUnit]
 
 
 @pytest.fixture
@@ -96,7 +94,7 @@ class showing:  # noqa: N801 - reads like a function
 
 
 @pytest.fixture
-def units(socket_enabled: None) -> Iterator[Callable[..., IotawattUnit]]:
+def units(socket_enabled: None) -> Iterator[Units]:
     made: list[IotawattUnit] = []
 
     def make(**more: Any) -> IotawattUnit:
@@ -174,10 +172,7 @@ def held(
 
 
 async def test_a_log_is_on_the_server_to_the_minute_and_the_value(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     hole = (NOW - 2 * DAY + 120, NOW - 2 * DAY + 5 * HOUR)
     unit = units(begin=NOW - 16 * DAY - 25, missing=[hole])
@@ -217,10 +212,7 @@ async def test_a_log_is_on_the_server_to_the_minute_and_the_value(
 
 
 async def test_new_minutes_follow(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     now = NOW - HOUR + 20
     unit = units(clock=lambda: now)
@@ -239,10 +231,7 @@ async def test_new_minutes_follow(
 
 
 async def test_a_restart_in_the_middle_goes_on(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     unit = units(begin=NOW - 30 * DAY)
     entry = await heat_pump(hass, server, subentry(unit))
@@ -261,10 +250,7 @@ async def test_a_restart_in_the_middle_goes_on(
 
 
 async def test_a_killed_server_loses_nothing(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     unit = units(begin=NOW - 30 * DAY)
     entry = await heat_pump(hass, server, subentry(unit))
@@ -277,10 +263,7 @@ async def test_a_killed_server_loses_nothing(
 
 
 async def test_what_the_server_lost_in_the_middle_is_brought_again(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     unit = units(begin=NOW - 10 * DAY, missing=[(NOW - 3 * DAY, NOW - 2 * DAY)])
     entry = await heat_pump(hass, server, subentry(unit))
@@ -326,11 +309,7 @@ def module_json(line: dict[str, Any]) -> bytes:
 
 
 async def test_two_units_and_one_that_is_off(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
-    caplog: pytest.LogCaptureFixture,
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     one, two = units(), units(seed=5, begin=NOW - DAY)
@@ -356,11 +335,7 @@ async def test_two_units_and_one_that_is_off(
     "fault", [UnitFault.BUSY, UnitFault.CUT, UnitFault.GARBAGE, UnitFault.PASSWORD]
 )
 async def test_a_fault_of_the_unit_passes(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
-    fault: UnitFault,
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units, fault: UnitFault
 ) -> None:
     unit = units()
     entry = await heat_pump(hass, server, subentry(unit))
@@ -373,10 +348,7 @@ async def test_a_fault_of_the_unit_passes(
 
 
 async def test_rows_that_are_wrong_are_a_fault_of_the_unit(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     unit = units(begin=NOW - 20 * DAY)
     answer = unit._answer
@@ -400,11 +372,7 @@ async def test_rows_that_are_wrong_are_a_fault_of_the_unit(
 
 
 async def test_a_mistake_of_ours_ends_nothing(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
-    caplog: pytest.LogCaptureFixture,
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units, caplog: pytest.LogCaptureFixture
 ) -> None:
     unit = units(begin=NOW - HOUR)
     with patch.object(reader, "columns_of", side_effect=ZeroDivisionError):
@@ -418,10 +386,7 @@ async def test_a_mistake_of_ours_ends_nothing(
 
 
 async def test_a_series_that_is_chosen_later_comes_from_the_beginning(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     now = NOW - DAY
     unit = units(begin=NOW - 10 * DAY, clock=lambda: now)
@@ -444,10 +409,7 @@ async def test_a_series_that_is_chosen_later_comes_from_the_beginning(
 
 
 async def test_a_series_that_is_gone_stops_no_other(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     unit = units()
     entry = await heat_pump(hass, server, subentry(unit, series={"Mains_1": "W", "Attic": "W"}))
@@ -468,11 +430,7 @@ async def test_a_series_that_is_gone_stops_no_other(
 
 
 async def test_what_the_server_would_not_keep_is_not_sent(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    quick: None,
-    victoria_metrics_factory: VictoriaMetricsFactory,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, quick: None, victoria_metrics_factory: VictoriaMetricsFactory, units: Units
 ) -> None:
     server = victoria_metrics_factory("-retentionPeriod=2d")
     unit = units(begin=NOW - 30 * DAY)
@@ -485,11 +443,7 @@ async def test_what_the_server_would_not_keep_is_not_sent(
 
 
 async def test_a_server_that_does_not_say_what_it_keeps(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    quick: None,
-    victoria_metrics_factory: VictoriaMetricsFactory,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, quick: None, victoria_metrics_factory: VictoriaMetricsFactory, units: Units
 ) -> None:
     """Behind a gateway, perhaps: once old minutes are not kept, the last month is sent."""
     server = victoria_metrics_factory("-retentionPeriod=1", "-flagsAuthKey=secret")
@@ -503,10 +457,7 @@ async def test_a_server_that_does_not_say_what_it_keeps(
 
 
 async def test_many_series_are_asked_for_some_at_a_time(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     names = [f"Circuit {number}" for number in range(23)]
     unit = units(series=dict.fromkeys(names, "Watts"), begin=NOW - 6 * HOUR)
@@ -517,10 +468,7 @@ async def test_many_series_are_asked_for_some_at_a_time(
 
 
 async def test_a_unit_whose_log_begins_now(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     now = NOW - HOUR
     unit = units(begin=now - 20, clock=lambda: now)
@@ -533,10 +481,7 @@ async def test_a_unit_whose_log_begins_now(
 
 
 async def test_own_rules_give_labels(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     unit = units(begin=NOW - HOUR)
     options = {"interval": 30, "companion_rules": "volt*: group=grid"}
@@ -556,10 +501,7 @@ async def test_own_rules_give_labels(
 
 
 async def test_diagnostics_say_how_far_it_is_and_not_where(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     unit = units()
     entry = await heat_pump(hass, server, subentry(unit))
@@ -586,11 +528,7 @@ async def test_diagnostics_say_how_far_it_is_and_not_where(
 
 
 async def test_an_address_that_is_none_harms_nobody(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
-    caplog: pytest.LogCaptureFixture,
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units, caplog: pytest.LogCaptureFixture
 ) -> None:
     unit = units()
     broken = subentry(unit, "iwatt6")
@@ -612,10 +550,7 @@ async def put(hass: HomeAssistant, result: Any, **user_input: Any) -> Any:
 
 
 async def test_an_owner_adds_a_unit_and_changes_it(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     unit = units()
     entry = await heat_pump(hass, server)
@@ -678,9 +613,7 @@ async def test_an_owner_adds_a_unit_and_changes_it(
     assert (await stored(server, host))["Solar"] == held(moved, ["Solar"])["Solar"]
 
 
-async def test_without_a_history_server_there_is_nowhere_to_go(
-    hass: HomeAssistant, fake: FakeFamily
-) -> None:
+async def test_without_a_history_server_there_is_nowhere_to_go(hass: HomeAssistant) -> None:
     entry = await heat_pump(hass, None)
     result = await start(hass, entry)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "no_history_server")
@@ -695,12 +628,7 @@ async def test_without_a_history_server_there_is_nowhere_to_go(
     ],
 )
 async def test_an_owner_reads_what_is_wrong(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
-    fault: UnitFault,
-    error: str,
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units, fault: UnitFault, error: str
 ) -> None:
     unit = units()
     unit.fault, unit.delay = fault, 1.0
@@ -715,10 +643,7 @@ async def test_an_owner_reads_what_is_wrong(
 
 
 async def test_what_is_no_unit_is_told(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     unit = units(series={})
     entry = await heat_pump(hass, server)
@@ -738,11 +663,7 @@ SECRET = "never to be seen"
 
 
 async def test_an_owner_logs_in_to_a_unit_with_a_password(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
-    caplog: pytest.LogCaptureFixture,
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units, caplog: pytest.LogCaptureFixture
 ) -> None:
     unit = units(begin=NOW - HOUR, passwords={"admin": "other", "user": SECRET})
     host = f"127.0.0.1:{unit.port}"
@@ -773,11 +694,7 @@ async def test_an_owner_logs_in_to_a_unit_with_a_password(
 
 
 async def test_a_password_that_becomes_wrong_is_told_and_changed(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
-    caplog: pytest.LogCaptureFixture,
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units, caplog: pytest.LogCaptureFixture
 ) -> None:
     unit = units(begin=NOW - HOUR)
     entry = await heat_pump(hass, server, subentry(unit, series={"Mains_1": "W"}))
@@ -820,10 +737,7 @@ def _collapsed(result: Any) -> bool:
 
 
 async def test_a_unit_that_was_off_for_a_week_is_brought_up(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     """Home Assistant without its unit, and a unit that went on measuring meanwhile."""
     now = NOW - 8 * DAY
@@ -842,10 +756,7 @@ async def test_a_unit_that_was_off_for_a_week_is_brought_up(
 
 
 async def test_a_log_that_begins_anew_is_followed_and_the_old_one_stays(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     """A unit whose memory card was changed."""
     now = NOW - 2 * DAY
@@ -868,10 +779,7 @@ async def test_a_log_that_begins_anew_is_followed_and_the_old_one_stays(
 
 
 async def test_a_log_that_wraps_loses_its_oldest_minutes_and_no_others(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     unit = units(begin=NOW - 20 * DAY)
     entry = await heat_pump(hass, server, subentry(unit))
@@ -886,10 +794,7 @@ async def test_a_log_that_wraps_loses_its_oldest_minutes_and_no_others(
 
 
 async def test_a_unit_whose_clock_is_ahead_fills_no_future(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     unit = units(begin=NOW - DAY, clock=lambda: NOW + DAY + 20)
     entry = await heat_pump(hass, server, subentry(unit))
@@ -905,10 +810,7 @@ async def test_a_unit_whose_clock_is_ahead_fills_no_future(
 
 
 async def test_a_unit_whose_clock_is_behind_or_none_is_waited_for(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     now = float(NOW - DAY)
     unit = units(begin=NOW - 2 * DAY, clock=lambda: now)
@@ -923,10 +825,7 @@ async def test_a_unit_whose_clock_is_behind_or_none_is_waited_for(
 
 
 async def test_a_series_that_is_renamed_goes_on_under_its_new_name(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     unit = units()
     entry = await heat_pump(hass, server, subentry(unit, series={"Mains_1": "W", "Solar": "W"}))
@@ -946,10 +845,7 @@ async def test_a_series_that_is_renamed_goes_on_under_its_new_name(
 
 
 async def test_a_unit_that_is_removed_is_not_asked_any_more(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     kept, gone = units(), units(seed=5)
     gone.fault = UnitFault.PASSWORD
@@ -969,10 +865,7 @@ async def test_a_unit_that_is_removed_is_not_asked_any_more(
 
 
 async def test_a_page_asks_for_no_more_rows_than_a_unit_gives(
-    hass: HomeAssistant,
-    fake: FakeFamily,
-    server: VictoriaMetrics,
-    units: Callable[..., IotawattUnit],
+    hass: HomeAssistant, server: VictoriaMetrics, units: Units
 ) -> None:
     unit = units(begin=NOW - 5 * DAY)
     entry = await heat_pump(hass, server, subentry(unit))

@@ -16,9 +16,9 @@ from custom_components.heat_pump_hub.const import DOMAIN
 
 from .fakes import FakeFamily
 from .servers import VictoriaMetrics, VictoriaMetricsFactory
-from .test_backfill import DAY, NOW, act, fake, heat_pump, held, server
+from .test_backfill import DAY, NOW, act, heat_pump, held, server
 
-__all__ = ["fake", "server"]
+__all__ = ["server"]
 
 BEGIN = NOW - 20 * DAY
 TIMES = [BEGIN + n * 3000 for n in range(500)]

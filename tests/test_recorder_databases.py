@@ -10,7 +10,7 @@ import pytest
 
 from .databases import NAMES, Database, MissingError, running
 from .test_backfill import (  # noqa: F401
-    fake,
+    entry,
     server,
     test_companions_have_a_past_too,
     test_holes_in_the_middle_are_found_and_filled,

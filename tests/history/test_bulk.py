@@ -41,6 +41,19 @@ def series(name: str = "flow_temperature", **more: str) -> Labels:
     return labels_of({"__name__": f"heatpump_{name}", "heatpump_id": 'cellar "ö"'} | more)
 
 
+def weeks() -> list[Batch[str]]:
+    """Return 30 batches, a week apart, of nine hours of 100 series."""
+    week, hour = 7 * 24 * 120, 120
+    return [
+        Batch(
+            [column(range(n * week, n * week + 9 * hour, hour), f"v_{m}") for m in range(100)],
+            str(n),
+            alone=True,
+        )
+        for n in range(30)
+    ]
+
+
 def column(
     polls: Iterable[int],
     name: str = "flow_temperature",
@@ -342,17 +355,7 @@ async def test_many_batches_are_sent_before_the_first_is_counted(
 ) -> None:
     shipper = shipper_of(session, victoria_metrics.url)
     bulk = bulk_of(shipper, thread, victoria_metrics, hold=1e3)
-    week, hour = 7 * 24 * 120, 120
-    batches = [
-        Batch(
-            [column(range(n * week, n * week + 9 * hour, hour), f"v_{m}") for m in range(100)],
-            str(n),
-            alone=True,
-        )
-        for n in range(30)
-    ]
-    done = await deliver(bulk, *batches)
-    assert done == [(str(n), 900, 0, 0) for n in range(30)]
+    assert await deliver(bulk, *weeks()) == [(str(n), 900, 0, 0) for n in range(30)]
 
 
 async def test_a_batch_waits_for_one_it_overlaps(

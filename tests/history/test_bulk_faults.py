@@ -20,7 +20,7 @@ from custom_components.heat_pump_hub.history.victoriametrics import VictoriaMetr
 from tests.servers import VictoriaMetrics as RealServer, VictoriaMetricsFactory
 
 from .conftest import Thread
-from .test_bulk import bulk_of, column, deliver, held, series, shipper_of
+from .test_bulk import bulk_of, column, deliver, held, series, shipper_of, weeks
 
 NAMES = ("flow_temperature", "cop", "poison", "heat_power")
 EACH = 300
@@ -237,16 +237,7 @@ async def test_what_a_server_remembers_of_a_day_hides_nothing(
     if old:
         shipper._known.coding = Coding.GZIP
     bulk = bulk_of(shipper, thread, server, hold=1e3)
-    week, hour = 7 * 24 * 120, 120
-    weeks = [
-        Batch(
-            [column(range(n * week, n * week + 9 * hour, hour), f"v_{m}") for m in range(100)],
-            str(n),
-            alone=True,
-        )
-        for n in range(30)
-    ]
-    assert await deliver(bulk, *weeks) == [(str(n), 900, 0, 0) for n in range(30)]
+    assert await deliver(bulk, *weeks()) == [(str(n), 900, 0, 0) for n in range(30)]
     # No two questions are alike.
     asked = [selector([series()]) for _ in range(3)]
     assert len(set(asked)) == 3
