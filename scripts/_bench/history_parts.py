@@ -25,7 +25,7 @@ EVERYTHING = 698
 INTERVAL = 30
 POLLS_A_DAY = 86_400 // INTERVAL
 HOLD = 6.0
-"""Seconds; what a killed server forgets was taken up to five seconds before."""
+"""Seconds, a fifth of a house's; no server is killed here."""
 
 
 def points(count: int) -> dict[str, Point]:

@@ -72,7 +72,7 @@ async def held(server: RealServer) -> Samples:
 
 
 HOLD = 6.0
-"""Seconds, a fifth of a house's; what a killed server forgets was taken up to five seconds before."""
+"""Seconds, a fifth of a house's; less than that lies between two kills, so what they cost is counted."""
 W = 1.5 * HOLD
 """Seconds until what is not verified is on the writer's disk."""
 
