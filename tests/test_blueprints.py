@@ -11,11 +11,13 @@ from homeassistant.components.automation.const import DOMAIN as AUTOMATION
 from homeassistant.core import CoreState, HomeAssistant, ServiceCall
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
+from homeassistant.util.yaml import load_yaml_dict
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed, async_mock_service
 
 SOURCE = Path(__file__).parents[1] / "blueprints"
-PATH = "heat_pump_hub/anomaly_notify.yaml"
+FOLDER = "heat_pump_hub"
+ENGLISH, GERMAN = "anomaly_notify.yaml", "anomaly_notify_de.yaml"
 EPISODE = "event.cellar_anomaly"
 REASON = "Hot gas is at 91 °C; 82 °C are usual."
 
@@ -25,7 +27,7 @@ def messages(hass: HomeAssistant) -> list[ServiceCall]:
     return async_mock_service(hass, "notify", "send_message")
 
 
-async def automate(hass: HomeAssistant, **inputs: Any) -> None:
+async def automate(hass: HomeAssistant, name: str = ENGLISH, **inputs: Any) -> None:
     await hass.async_add_executor_job(
         shutil.copytree,
         SOURCE,
@@ -38,7 +40,7 @@ async def automate(hass: HomeAssistant, **inputs: Any) -> None:
     )
     hass.states.async_set(EPISODE, "unknown")
     blueprint = {
-        "path": PATH,
+        "path": f"{FOLDER}/{name}",
         "input": {"episode": EPISODE, "notifiers": ["notify.phone"], "title": "Cellar"} | inputs,
     }
     assert await async_setup_component(
@@ -79,10 +81,21 @@ def told(messages: list[ServiceCall]) -> list[str]:
     return [call.data["message"] for call in messages]
 
 
+@pytest.mark.parametrize(
+    ("name", "over"),
+    [
+        (ENGLISH, "The heat pump behaves as usual again."),
+        (GERMAN, "Die Wärmepumpe verhält sich wieder wie gewohnt."),
+    ],
+)
 async def test_the_reason_is_told_and_when_it_is_over(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, messages: list[ServiceCall]
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    messages: list[ServiceCall],
+    name: str,
+    over: str,
 ) -> None:
-    await automate(hass)
+    await automate(hass, name)
     await happen(hass, "anomaly_started")
     assert told(messages) == [REASON]
     assert messages[0].data["entity_id"] == ["notify.phone"]
@@ -90,7 +103,24 @@ async def test_the_reason_is_told_and_when_it_is_over(
 
     await pass_time(hass, freezer, hours=3)
     await happen(hass, "anomaly_ended")
-    assert told(messages) == [REASON, "The heat pump behaves as usual again."]
+    assert told(messages) == [REASON, over]
+
+
+def test_the_german_one_does_the_same() -> None:
+    """All that differs is what an owner reads, and where it comes from."""
+    english, german = (
+        load_yaml_dict(SOURCE / "automation" / FOLDER / name) for name in (ENGLISH, GERMAN)
+    )
+    for one, name in ((english, ENGLISH), (german, GERMAN)):
+        head = one["blueprint"]
+        assert head.pop("source_url").endswith(f"/automation/{FOLDER}/{name}")
+        texts = [head, *head["input"].values()]
+        assert all(text.pop("name") for text in texts)
+        for text in texts:
+            text.pop("description", None)
+        for key in ("title", "cleared"):
+            assert head["input"][key].pop("default")
+    assert english == german
 
 
 async def test_in_quiet_hours_nothing_is_told_before_their_end(

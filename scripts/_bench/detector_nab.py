@@ -18,7 +18,6 @@ from pathlib import Path
 from custom_components.heat_pump_hub.detection import GenericScorer
 
 PROBATION = 0.15
-LONGEST_PROBATION = 750
 PROFILES = {"standard": (0.11, 1.0), "low_fp": (0.22, 1.0), "low_fn": (0.11, 2.0)}
 """Weight of a false positive, and of a missed window."""
 

@@ -59,15 +59,12 @@ class _Pace:
 class _Single:
     """One signal: what leaves the range in which it, its average, its habit or its unrest was."""
 
-    __slots__ = (
-        "_average", "_habits", "_known", "_long", "_ranges", "_rows", "_short", "_unrest",
-    )  # fmt: skip
+    __slots__ = ("_habits", "_known", "_long", "_ranges", "_rows", "_short", "_unrest")
 
     def __init__(self) -> None:
         self._ranges = tuple(Extremes() for _ in range(4))
         self._habits: dict[int, float] = {}
         self._long: float | None = None
-        self._average = 0.0
         self._unrest = 0.0
         self._known = 0.0
         self._rows = 0

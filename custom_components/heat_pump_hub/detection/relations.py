@@ -157,7 +157,6 @@ class Model:
         self._order = np.array([row for rows in quantities for row in rows], dtype=np.intp)
         lengths = [len(rows) for rows in quantities]
         self._starts = np.cumsum([0, *lengths[:-1]]).astype(np.intp)
-        self._gap = np.array([relation.minus is not None for relation in relations], dtype=bool)
         self._loose = np.array([set(one.signals) == {OUTDOOR, SOURCE} for one in relations], bool)
         self._away = np.array(
             ["dhw_temperature" in one.signals and context != DHW for one in relations], dtype=bool
