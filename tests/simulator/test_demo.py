@@ -8,10 +8,7 @@ import threading
 
 import pytest
 
-from custom_components.heat_pump_hub.simulator import (
-    demo as demo_module,
-    machines as machines_module,
-)
+from custom_components.heat_pump_hub.simulator import machines as machines_module, own_thread
 from custom_components.heat_pump_hub.simulator.__main__ import machine, main, parse, run
 from custom_components.heat_pump_hub.simulator.daikin import DaikinMachine
 from custom_components.heat_pump_hub.simulator.demo import DemoHeatPump
@@ -78,7 +75,7 @@ def test_demo_that_takes_too_long_says_so(monkeypatch: pytest.MonkeyPatch) -> No
             return await super().start()
 
     monkeypatch.setattr(machines_module, "IdmServer", SlowServer)
-    monkeypatch.setattr(demo_module, "_WAIT", 0.1)
+    monkeypatch.setattr(own_thread, "_WAIT", 0.1)
     demo = DemoHeatPump(start=WINTER)
     with pytest.raises(TimeoutError, match="does not start"):
         demo.start()

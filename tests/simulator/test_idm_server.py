@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from struct import pack, unpack
+import time
 
 import pytest
 
-from custom_components.heat_pump_hub.simulator import idm as idm_module, server as server_module
+from custom_components.heat_pump_hub.simulator import server as server_module
 from custom_components.heat_pump_hub.simulator.idm import IdmServer, Request
 from custom_components.heat_pump_hub.simulator.idm_table import rows
 from custom_components.heat_pump_hub.simulator.idm_values import FEATURES, IdmMachine
@@ -228,7 +229,7 @@ async def test_settings_read_back_late_and_inputs_at_once(
     server = await start_server(read_back_delay=(5.0, 15.0))
     reader = await connect(server.port)
     now = 1000.0
-    monkeypatch.setattr(idm_module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     before = await reader.read(1032)
     assert await reader.write(1032, 55) == 0
     assert await reader.write(86, 70) == 0
@@ -255,7 +256,7 @@ async def test_read_back_delay_depends_on_the_seed(start_server: ServerFactory) 
     for seed in (1, 1, 2):
         server = await start_server(read_back_delay=(0.0, 15.0), seed=seed)
         server.store(1032, (55,))
-        delays.append(round(server._pending["dhw_setpoint"][0], 1))
+        delays.append(round(server._late.waiting["dhw_setpoint"][0], 1))
     assert delays[0] == pytest.approx(delays[1], abs=0.5)
     assert abs(delays[0] - delays[2]) > 0.5
 

@@ -3,10 +3,10 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+import time
 
 import pytest
 
-from custom_components.heat_pump_hub.simulator import two_tables
 from custom_components.heat_pump_hub.simulator.nibe import CRASHING, NibeMachine, NibeServer
 from custom_components.heat_pump_hub.simulator.nibe_table import MODELS, ROWS, rows
 from custom_components.heat_pump_hub.simulator.physics import HeatPumpModel
@@ -159,8 +159,8 @@ async def test_a_setting_reads_back_late_and_the_panel_acts_at_once(
     reader = await connect(server.port)
     assert await reader.write(206, 215) == 0
     assert await reader.read(206, holding=True) == [220]
-    now = two_tables.time.monotonic()
-    monkeypatch.setattr(two_tables.time, "monotonic", lambda: now + 6.0)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 6.0)
     assert await reader.read(206, holding=True) == [215]
     monkeypatch.undo()
     server.set_value("room_setpoint_cs1", 19.0)

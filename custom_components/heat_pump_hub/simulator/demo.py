@@ -1,24 +1,18 @@
 """The demo heat pump: model and server in a thread and event loop of their own."""
 
 import asyncio
-import contextlib
 from datetime import UTC, datetime
-import threading
+from typing import override
 
 from .idm_values import IdmMachine
 from .machines import Machine, circuits_of, server_of
+from .own_thread import OwnThread
 from .physics import HeatPumpModel
-
-_WAIT = 10.0
-"""Seconds a start or stop may take."""
+from .server import RegisterServer
 
 
-class DemoHeatPump:
-    """A heat pump (an IDM unless told otherwise) on an ephemeral port of 127.0.0.1, in its own thread.
-
-    :meth:`start` and :meth:`stop` block and are meant for an executor; nothing else here
-    may be called from another thread.
-    """
+class DemoHeatPump(OwnThread):
+    """A heat pump (an IDM unless told otherwise) on an ephemeral port of 127.0.0.1, in its own thread."""
 
     def __init__(
         self,
@@ -31,61 +25,17 @@ class DemoHeatPump:
         port: int = 0,
     ) -> None:
         """Prepare; ``start`` is the model's first moment (now, UTC), ``speed`` its pace."""
+        super().__init__("demo heat pump")
         self._seed = seed
         self._speed = speed
         self._start = start
         self._machine: Machine = machine or IdmMachine()
         self._read_back_delay = read_back_delay
         self._asked_port = port
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._started = threading.Event()
-        self._error: OSError | None = None
-        self.port = 0
+        self._server: RegisterServer | None = None
 
-    def start(self) -> int:
-        """Start, wait until it listens, return the port; once more returns it again.
-
-        Raises ``OSError`` if it cannot listen, ``TimeoutError`` if it takes too long.
-        """
-        if self._thread is not None:
-            return self.port
-        self._started.clear()
-        self._error = None
-        self._thread = threading.Thread(target=self._main, name="demo heat pump", daemon=True)
-        self._thread.start()
-        if not self._started.wait(_WAIT):
-            self.stop()
-            raise TimeoutError("the demo heat pump does not start")
-        return self._outcome()
-
-    def _outcome(self) -> int:
-        """Return the port, or clean up and raise what went wrong in the thread."""
-        if self._error is not None:
-            self.stop()
-            raise self._error
-        return self.port
-
-    def stop(self) -> None:
-        """Stop and wait for the thread; once more does nothing."""
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        if self._loop is not None and self._stop is not None:
-            # A thread that failed has closed its loop already.
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._stop.set)
-        thread.join(_WAIT)
-
-    def _main(self) -> None:
-        """Run the loop; the thread's body."""
-        asyncio.run(self._serve())
-
-    async def _serve(self) -> None:
-        """Serve until told to stop."""
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
+    @override
+    async def _open(self) -> int:
         model = HeatPumpModel(
             self._seed,
             self._start or datetime.now(UTC),
@@ -97,7 +47,7 @@ class DemoHeatPump:
         for _ in range(180):
             model.advance(60.0)
             await asyncio.sleep(0.001)
-        server = server_of(
+        self._server = server_of(
             self._machine,
             model,
             port=self._asked_port,
@@ -105,14 +55,9 @@ class DemoHeatPump:
             read_back_delay=self._read_back_delay,
             seed=self._seed,
         )
-        try:
-            self.port = await server.start()
-        except OSError as err:
-            self._error = err
-            self._started.set()
-            return
-        self._started.set()
-        try:
-            await self._stop.wait()
-        finally:
-            await server.stop()
+        return await self._server.start()
+
+    @override
+    async def _close(self) -> None:
+        if self._server is not None:
+            await self._server.stop()

@@ -7,7 +7,6 @@ fitted, settings that read back late.
 
 from collections.abc import Iterable
 from random import Random
-import time
 from typing import override
 
 from pymodbus.constants import ExcCodes
@@ -15,6 +14,7 @@ from pymodbus.constants import ExcCodes
 from .clock import Clock
 from .idm_table import OVERLAPS, Row
 from .idm_values import IdmMachine, Link, Reading, acceptable, decode, encode, link, reading, stored
+from .late import Late
 from .physics import HeatPumpModel
 from .server import RegisterServer, Request, Write
 
@@ -60,7 +60,7 @@ class IdmServer(RegisterServer):
             raise ValueError(f"the model has no circuits {sorted(missing)}")
         self._random = Random(seed)
         self._held: dict[str, tuple[int, ...]] = {}
-        self._pending: dict[str, tuple[float, float]] = {}
+        self._late = Late(self._apply)
         self._values: dict[str, float] = {}
         self._unfitted: set[str] = set()
         self._rows: dict[str, Row] = {}
@@ -132,8 +132,7 @@ class IdmServer(RegisterServer):
         """
         if key not in self._links and key not in self._values:
             raise KeyError(key)
-        self._pending.pop(key, None)
-        self._apply(key, value)
+        self._late.take(key, value)
 
     def hold(
         self, key: str, value: float | None = None, *, words: Iterable[int] | None = None
@@ -188,14 +187,8 @@ class IdmServer(RegisterServer):
             changes.append((row, value))
             at += row.type.words
         for row, value in changes:
-            delay = 0.0
-            if row.wear != "cyclic":
-                delay = self._random.uniform(*self.read_back_delay)
-            if delay > 0.0:
-                self._pending[row.key] = (time.monotonic() + delay, value)
-            else:
-                self._pending.pop(row.key, None)
-                self._apply(row.key, value)
+            delay = 0.0 if row.wear == "cyclic" else self._random.uniform(*self.read_back_delay)
+            self._late.take(row.key, value, delay)
         return None
 
     # -- values --------------------------------------------------------------------
@@ -217,10 +210,7 @@ class IdmServer(RegisterServer):
     def tick(self) -> None:
         """Let time pass in the model, and settings arrive."""
         self.clock.tick()
-        if self._pending:
-            now = time.monotonic()
-            for key in [key for key, (due, _value) in self._pending.items() if due <= now]:
-                self._apply(key, self._pending.pop(key)[1])
+        self._late.arrive()
 
     def _refresh(self) -> None:
         """Write every value into the image, if anything changed."""

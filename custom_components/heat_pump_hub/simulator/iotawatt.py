@@ -7,22 +7,20 @@ has nothing, ``nan`` for a number that is none, JSON that ends without a length.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from enum import StrEnum
 import hashlib
 import json
 import math
 import os
-import threading
 import time
-from typing import Final
+from typing import Final, override
 
 from aiohttp import web
 
+from .own_thread import OwnThread
+
 MINUTE: Final = 60
 DEFAULT_LIMIT: Final = 1_000
-_WAIT: Final = 10.0
-"""Seconds a start or stop may take."""
 
 SERIES: Final[Mapping[str, str]] = {
     "Voltage": "Volts",
@@ -108,7 +106,7 @@ def _md5(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-class IotawattUnit:
+class IotawattUnit(OwnThread):
     """A unit on a port of 127.0.0.1, in a thread and loop of its own."""
 
     def __init__(
@@ -127,6 +125,7 @@ class IotawattUnit:
         ``missing`` are times, from and up to, that the log does not have; ``passwords`` those of
         ``admin`` and ``user``.
         """
+        super().__init__("simulated iotawatt")
         self.series = dict(series)
         self.begin = begin
         self.missing = list(missing)
@@ -139,15 +138,10 @@ class IotawattUnit:
         """Paths and parameters of all requests."""
         self.rows = 0
         """Rows of all answers."""
-        self.port = 0
         self._seed = seed
         self._clock = clock
         self._tells_logs = tells_logs
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._started = threading.Event()
-        self._error: OSError | None = None
+        self._runner: web.ServerRunner | None = None
 
     def value(self, name: str, minute: int) -> float | None:
         """Return the mean of a minute, or ``None`` where the log has nothing."""
@@ -168,49 +162,25 @@ class IotawattUnit:
         """The last key of the log, s since 1970: a multiple of 5 s."""
         return int(self._clock()) // 5 * 5
 
-    def start(self) -> int:
-        """Start, wait until it listens, return the port; the same after a stop.
-
-        Raises ``OSError`` if it cannot listen.
-        """
-        self._started.clear()
-        self._error = None
-        self._thread = threading.Thread(target=self._main, name="simulated iotawatt", daemon=True)
-        self._thread.start()
-        if not self._started.wait(_WAIT):
-            raise TimeoutError("the simulated unit does not start")
-        if self._error is not None:
-            raise self._error
-        return self.port
-
-    def stop(self) -> None:
-        """Switch it off; once more does nothing."""
-        thread, self._thread = self._thread, None
-        if thread is None or self._loop is None or self._stop is None:
-            return
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._stop.set)
-        thread.join(_WAIT)
-
-    def _main(self) -> None:
-        asyncio.run(self._serve())
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        server = web.Server(self._handle)
-        runner = web.ServerRunner(server, shutdown_timeout=0.1, access_log=None)
-        await runner.setup()
+    @override
+    async def _open(self) -> int:
+        """Listen, and return the port: after a stop the same."""
+        self._runner = web.ServerRunner(
+            web.Server(self._handle), shutdown_timeout=0.1, access_log=None
+        )
+        await self._runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True)
-            await site.start()
-            self.port = runner.addresses[0][1]
-        except OSError as err:
-            self._error = err
-        self._started.set()
-        if self._error is None:
-            await self._stop.wait()
-        await runner.cleanup()
+            await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        port: int = self._runner.addresses[0][1]
+        return port
+
+    @override
+    async def _close(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked.append(str(request.rel_url))

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 import struct
-import time
 from typing import Any, Final, override
 
 from . import luxtronik_table as table
 from .clock import Clock
+from .late import Late
 from .luxtronik_shi import LAPSE, ShiServer, port_beside
 from .luxtronik_values import LuxtronikMachine, Values
 from .physics import HeatPumpModel
@@ -124,7 +124,7 @@ class LuxtronikServer:
         self._port = port
         self._discovery_port = discovery_port
         self._random = Random(seed)
-        self._pending: dict[int, tuple[float, int]] = {}
+        self._late = Late(self._apply)
         self._server: asyncio.Server | None = None
         self._udp: asyncio.DatagramTransport | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -229,15 +229,12 @@ class LuxtronikServer:
 
     def set_parameter(self, index: int, raw: int) -> None:
         """Change a parameter as at the panel: at once, not recorded. Raises ``IndexError``."""
-        self._pending.pop(index, None)
-        self._apply(index, raw)
+        self._late.take(index, raw)
 
     def _tick(self) -> None:
         """Let time pass in the model, and parameters arrive."""
         self.clock.tick()
-        now = time.monotonic()
-        for index in [index for index, (due, _raw) in self._pending.items() if due <= now]:
-            self._apply(index, self._pending.pop(index)[1])
+        self._late.arrive()
 
     def _apply(self, index: int, raw: int) -> None:
         self.values.apply(index, raw)
@@ -307,11 +304,7 @@ class LuxtronikServer:
         low, high = table.LIMITS.get(index, (raw, raw))
         write.accepted = 0 <= index < self.machine.parameters and low <= raw <= high
         if write.accepted:
-            delay = self._random.uniform(*self.read_back_delay)
-            if delay > 0.0:
-                self._pending[index] = (time.monotonic() + delay, raw)
-            else:
-                self.set_parameter(index, raw)
+            self._late.take(index, raw, self._random.uniform(*self.read_back_delay))
         if self.machine.restarts_on_write:
             self.silent = True
             self._run(self._restart())

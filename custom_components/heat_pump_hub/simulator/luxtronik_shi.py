@@ -76,7 +76,7 @@ class ShiServer(TwoTableServer):
 
     def forget(self) -> None:
         """Forget whatever was written."""
-        self._pending.clear()
+        self._late.waiting.clear()
         self._values.update(self._defaults)
         self._dirty = True
         self.act()

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from enum import Enum
 from random import Random
 import ssl
-import time
 from typing import Final, override
 
 from pymodbus.constants import ExcCodes
 
 from .clock import Clock
 from .idm_values import Link, Reading
+from .late import Late
 from .physics import HeatPumpModel
 from .server import HOLDINGS, RegisterServer
 
@@ -153,7 +153,7 @@ class TwoTableServer(RegisterServer):
             if key not in self._readings and key not in self._links
         }
         self._held: dict[str, tuple[int, ...]] = {}
-        self._pending: dict[str, tuple[float, float]] = {}
+        self._late = Late(self._apply)
         self._image: dict[int, int] = {}
         self._seen: object = None
         self._dirty = True
@@ -187,8 +187,7 @@ class TwoTableServer(RegisterServer):
         """
         if self._rows[key].access == "r":
             raise KeyError(key)
-        self._pending.pop(key, None)
-        self._apply(key, value)
+        self._late.take(key, value)
 
     def hold(
         self, key: str, value: float | None = None, *, words: Iterable[int] | None = None
@@ -240,11 +239,7 @@ class TwoTableServer(RegisterServer):
             at += row.type.words
         for row, value in changes:
             delay = 0.0 if row.wear == "cyclic" else self._random.uniform(*self.read_back_delay)
-            if delay > 0.0:
-                self._pending[row.key] = (time.monotonic() + delay, value)
-            else:
-                self._pending.pop(row.key, None)
-                self._apply(row.key, value)
+            self._late.take(row.key, value, delay)
         return None
 
     def taken(self, row: MapRow, value: float) -> float | ExcCodes | None:
@@ -265,10 +260,7 @@ class TwoTableServer(RegisterServer):
     def tick(self) -> None:
         """Let time pass in the model, and settings arrive."""
         self.clock.tick()
-        if self._pending:
-            now = time.monotonic()
-            for key in [key for key, (due, _value) in self._pending.items() if due <= now]:
-                self._apply(key, self._pending.pop(key)[1])
+        self._late.arrive()
 
     def _refresh(self) -> None:
         """Write every value into the image, if anything changed."""
