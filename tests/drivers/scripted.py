@@ -25,6 +25,7 @@ class ScriptedServer:
         self.requests: list[tuple[int, int, int]] = []
         self.writes: list[tuple[int, list[int]]] = []
         self.connections = 0
+        self.port = 0
         self.answer: Callable[[int, int, int], Answer | bool] = lambda *_: False
         """Called first; ``False`` means "as usual", ``True`` drops the connection."""
         self._server: asyncio.Server | None = None
@@ -34,8 +35,8 @@ class ScriptedServer:
     async def start(self) -> int:
         """Listen; return the port."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self.port
 
     async def stop(self) -> None:
         """Close the listener and every connection."""

@@ -1,6 +1,5 @@
 """Block reads learn what a device refuses, on a real socket."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import example, given, strategies as st
@@ -52,23 +51,6 @@ def register(address: int, **changes: object) -> Register:
         decimals=0,
     )
     return Register(point=point, address=address, codec=Codec.UINT16, **changes)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    """Return a device that answers 0 to 39, each with its own address."""
-    server = ScriptedServer({address: address for address in range(40)})
-    server.port = await server.start()  # type: ignore[attr-defined]
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def link(server: ScriptedServer) -> AsyncIterator[Link]:
-    """Return a link to it, with a short time-out."""
-    link = Link(Address(host="127.0.0.1", port=server.port), timeout=0.3)  # type: ignore[attr-defined]
-    yield link
-    await link.close()
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """A register that crashes the link is found, and a machine that is off is blamed for nothing."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from custom_components.heat_pump_hub.drivers.blocks import BlockReader
-from custom_components.heat_pump_hub.drivers.driver import Address, DriverError
+from custom_components.heat_pump_hub.drivers.driver import DriverError
 from custom_components.heat_pump_hub.drivers.link import Link
 from custom_components.heat_pump_hub.drivers.points import Failure
 
@@ -16,23 +14,6 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 MOST_POLLS = 12
 """1 to suspect, 3 to be sure, 4 to halve ten registers, and some where only half was read."""
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    """Return a device that answers 0 to 39, each with its own address."""
-    server = ScriptedServer({address: address for address in range(40)})
-    server.port = await server.start()  # type: ignore[attr-defined]
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def link(server: ScriptedServer) -> AsyncIterator[Link]:
-    """Return a link to it, with a short time-out."""
-    link = Link(Address(host="127.0.0.1", port=server.port), timeout=0.3)  # type: ignore[attr-defined]
-    yield link
-    await link.close()
 
 
 def crash_at(server: ScriptedServer, *addresses: int) -> None:

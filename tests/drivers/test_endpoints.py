@@ -43,14 +43,14 @@ SERVERS = {
 async def server() -> AsyncIterator[ScriptedServer]:
     """Return a gateway with the registers 0 to 9 behind every unit."""
     server = ScriptedServer({address: address for address in range(10)})
-    server.port = await server.start()  # type: ignore[attr-defined]
+    await server.start()
     yield server
     await server.stop()
 
 
 def link_to(server: ScriptedServer, unit: int = 1) -> Link:
     """Return a link to one unit of it."""
-    address = Address(host="127.0.0.1", port=server.port, unit=unit)  # type: ignore[attr-defined]
+    address = Address(host="127.0.0.1", port=server.port, unit=unit)
     return Link(address, timeout=TIMEOUT)
 
 
@@ -170,7 +170,7 @@ def test_every_event_loop_has_its_own() -> None:
 
     async def life() -> int:
         server = ScriptedServer({3: 3})
-        server.port = await server.start()  # type: ignore[attr-defined]
+        await server.start()
         link = link_to(server)
         await ask(link)
         used = len(endpoints().used)
@@ -242,7 +242,7 @@ async def test_a_wrong_unit_is_told_beside_a_loaded_heat_pump(server: ScriptedSe
     async def identify(link: Link) -> Any:
         return await first_answer(link, question)
 
-    address = Address(host="127.0.0.1", port=server.port, unit=7)  # type: ignore[attr-defined]
+    address = Address(host="127.0.0.1", port=server.port, unit=7)
     with pytest.raises(WrongUnitError):
         await look(address, identify, question, timeout=TIMEOUT)
     assert await ask(loaded) == [3]

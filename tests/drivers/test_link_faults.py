@@ -1,7 +1,7 @@
 """Whatever happens on the wire: no wrong value, no traceback, healed within two polls."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 import logging
 
@@ -17,10 +17,16 @@ from custom_components.heat_pump_hub.drivers.driver import (
 )
 from custom_components.heat_pump_hub.drivers.idm import IdmDriver, probe
 from custom_components.heat_pump_hub.drivers.link import Link, Wire
-from custom_components.heat_pump_hub.drivers.points import Tier, Value
 from custom_components.heat_pump_hub.simulator.faults import Fault, FaultProxy
 from custom_components.heat_pump_hub.simulator.idm import IdmServer
 from custom_components.heat_pump_hub.simulator.physics import HeatPumpModel
+
+from .any_link import (  # noqa: F401
+    poll,
+    test_a_cancelled_poll_is_cancelled,
+    test_a_closed_driver_opens_nothing,
+    test_closing_frees_the_only_slot,
+)
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -57,20 +63,17 @@ async def proxy(machine: IdmServer) -> AsyncIterator[FaultProxy]:
 
 
 @pytest.fixture
-async def driver(proxy: FaultProxy) -> AsyncIterator[IdmDriver]:
+def another(proxy: FaultProxy) -> Callable[[], IdmDriver]:
+    """Return a function that makes a driver that talks through the proxy."""
+    return lambda: IdmDriver(Address(host="127.0.0.1", port=proxy.port), LAYOUT)
+
+
+@pytest.fixture
+async def driver(another: Callable[[], IdmDriver]) -> AsyncIterator[IdmDriver]:
     """Return a driver that talks through the proxy."""
-    driver = IdmDriver(Address(host="127.0.0.1", port=proxy.port), LAYOUT)
+    driver = another()
     yield driver
     await driver.close()
-
-
-async def poll(driver: IdmDriver) -> dict[str, Value] | None:
-    """Poll everything; ``None`` if nothing could be read."""
-    try:
-        snapshot = await driver.read(Tier)
-    except DriverError:
-        return None
-    return dict(snapshot.values)
 
 
 async def nobody_left(proxy: FaultProxy) -> None:
@@ -96,39 +99,6 @@ async def test_single_bytes_are_put_together(driver: IdmDriver, proxy: FaultProx
     assert truth
     proxy.fault = Fault.SINGLE_BYTES
     assert await poll(driver) == truth
-
-
-async def test_closing_frees_the_only_slot(driver: IdmDriver, proxy: FaultProxy) -> None:
-    """A reload on a device with one connection finds the slot free."""
-    proxy.max_connections = 1
-    assert await poll(driver)
-    await driver.close()
-    for _ in range(3):
-        await asyncio.sleep(0.1)  # the proxy, too, needs a moment to see the end
-        again = IdmDriver(Address(host="127.0.0.1", port=proxy.port), LAYOUT)
-        assert await poll(again)
-        await again.close()
-    assert proxy.refused == 0
-
-
-async def test_a_closed_driver_opens_nothing(driver: IdmDriver, proxy: FaultProxy) -> None:
-    """After close no request goes out."""
-    await driver.close()
-    assert await poll(driver) is None
-    assert proxy.connects == 0
-
-
-async def test_a_cancelled_poll_is_cancelled(driver: IdmDriver, proxy: FaultProxy) -> None:
-    """Unloading during a silent request ends it as a cancellation, and the link is free."""
-    assert await poll(driver)
-    proxy.fault = Fault.SILENT
-    task = asyncio.create_task(driver.read(Tier))
-    await asyncio.sleep(0.05)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    proxy.clear()
-    assert await poll(driver)
 
 
 @pytest.mark.parametrize("fault", list(Fault))

@@ -32,17 +32,9 @@ def register(address: int, **changes: object) -> Register:
 async def server() -> AsyncIterator[ScriptedServer]:
     """Return a device that answers 0 to 59, each with its own address."""
     server = ScriptedServer({address: address for address in range(60)})
-    server.port = await server.start()  # type: ignore[attr-defined]
+    await server.start()
     yield server
     await server.stop()
-
-
-@pytest.fixture
-async def link(server: ScriptedServer) -> AsyncIterator[Link]:
-    """Return a link to it, with a short time-out."""
-    link = Link(Address(host="127.0.0.1", port=server.port), timeout=0.3)  # type: ignore[attr-defined]
-    yield link
-    await link.close()
 
 
 async def poll(link: Link, registers: list[Register], defined: int = 0) -> tuple[Reading, object]:
@@ -136,7 +128,7 @@ async def test_a_pause_before_each_request(
         pauses.append(seconds)
         await sleep(0)
 
-    address = Address(host="127.0.0.1", port=server.port)  # type: ignore[attr-defined]
+    address = Address(host="127.0.0.1", port=server.port)
     link = Link(address, Wire(spacing=30.0), timeout=0.3)
     await poll(link, [register(0)])
     monkeypatch.setattr("modbus_connection._pacing.asyncio.sleep", counted)

@@ -1,7 +1,7 @@
 """Whatever happens on the wire: no wrong value, no traceback, healed within two polls."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 import logging
 
 import pytest
@@ -22,6 +22,12 @@ from custom_components.heat_pump_hub.drivers.points import Tier, Value
 from custom_components.heat_pump_hub.simulator.faults import Fault, FaultProxy
 from custom_components.heat_pump_hub.simulator.luxtronik import LuxtronikServer, luxtronik_frame
 
+from ..any_link import (  # noqa: F401
+    poll,
+    test_a_cancelled_poll_is_cancelled,
+    test_a_closed_driver_opens_nothing,
+    test_closing_frees_the_only_slot,
+)
 from .conftest import Start
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
@@ -63,20 +69,17 @@ async def proxy(machine: LuxtronikServer) -> AsyncIterator[FaultProxy]:
 
 
 @pytest.fixture
-async def driver(proxy: FaultProxy) -> AsyncIterator[LuxtronikDriver]:
+def another(proxy: FaultProxy) -> Callable[[], LuxtronikDriver]:
+    """Return a function that makes a driver that talks through the proxy."""
+    return lambda: LuxtronikDriver(Address(host="127.0.0.1", port=proxy.port, unit=0), LAYOUT)
+
+
+@pytest.fixture
+async def driver(another: Callable[[], LuxtronikDriver]) -> AsyncIterator[LuxtronikDriver]:
     """Return a driver that talks through the proxy."""
-    driver = LuxtronikDriver(Address(host="127.0.0.1", port=proxy.port, unit=0), LAYOUT)
+    driver = another()
     yield driver
     await driver.close()
-
-
-async def poll(driver: LuxtronikDriver) -> dict[str, Value] | None:
-    """Poll everything; ``None`` if nothing could be read."""
-    try:
-        snapshot = await driver.read(Tier)
-    except DriverError:
-        return None
-    return dict(snapshot.values)
 
 
 async def settled(driver: LuxtronikDriver) -> dict[str, Value]:
@@ -156,39 +159,6 @@ async def test_a_controller_that_freezes_and_restarts(
     other.close()
     await driver.close()
     assert no_traceback(caplog)
-
-
-async def test_closing_frees_the_only_slot(driver: LuxtronikDriver, proxy: FaultProxy) -> None:
-    """A reload on a device with one connection finds the slot free."""
-    proxy.max_connections = 1
-    assert await poll(driver)
-    await driver.close()
-    for _ in range(3):
-        await asyncio.sleep(0.1)  # the proxy, too, needs a moment to see the end
-        again = LuxtronikDriver(Address(host="127.0.0.1", port=proxy.port, unit=0), LAYOUT)
-        assert await poll(again)
-        await again.close()
-    assert proxy.refused == 0
-
-
-async def test_a_closed_driver_opens_nothing(driver: LuxtronikDriver, proxy: FaultProxy) -> None:
-    """After close no request goes out."""
-    await driver.close()
-    assert await poll(driver) is None
-    assert proxy.connects == 0
-
-
-async def test_a_cancelled_poll_is_cancelled(driver: LuxtronikDriver, proxy: FaultProxy) -> None:
-    """Unloading during a silent request ends it as a cancellation, and the link is free."""
-    assert await poll(driver)
-    proxy.fault = Fault.SILENT
-    task = asyncio.create_task(driver.read(Tier))
-    await asyncio.sleep(0.05)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    proxy.clear()
-    assert await poll(driver)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
