@@ -59,5 +59,6 @@ class DemoHeatPump(OwnThread):
 
     @override
     async def _close(self) -> None:
-        if self._server is not None:
-            await self._server.stop()
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop()

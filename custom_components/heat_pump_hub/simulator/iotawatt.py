@@ -179,8 +179,9 @@ class IotawattUnit(OwnThread):
 
     @override
     async def _close(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked.append(str(request.rel_url))
