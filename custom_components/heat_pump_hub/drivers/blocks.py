@@ -25,7 +25,7 @@ from .driver import (
 )
 from .link import Link, Table
 from .modbus import Register
-from .points import Failure, Value
+from .points import Failure, Snapshot, Tier, Value
 from .refusals import Refusals
 
 _ILLEGAL_FUNCTION: Final = 1
@@ -41,6 +41,16 @@ class Reading:
     values: dict[str, Value] = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
     unknown_codes: dict[str, int] = field(default_factory=dict)
+
+    def snapshot(self, time: datetime, tiers: frozenset[Tier]) -> Snapshot:
+        """Return it as what a poll of these tiers brought at this time."""
+        return Snapshot(
+            time=time,
+            values=self.values,
+            failed=self.failed,
+            unknown_codes=self.unknown_codes,
+            tiers=tiers,
+        )
 
 
 class Block:

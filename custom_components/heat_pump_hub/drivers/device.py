@@ -79,13 +79,7 @@ class ModbusDriver:
             reading = await self._reader.read(keys)
         if Tier.MEASUREMENT in asked:
             self.derive(reading)
-        return Snapshot(
-            time=time,
-            values=reading.values,
-            failed=reading.failed,
-            unknown_codes=reading.unknown_codes,
-            tiers=asked,
-        )
+        return reading.snapshot(time, asked)
 
     def derive(self, reading: Reading) -> None:
         """Add what follows from the measurements that were read."""

@@ -122,13 +122,7 @@ class ShiDriver(ModbusDriver):
                 reading.failed[point.key] = reading.failed[table.STATUS]
         if Tier.SETTING in asked:
             reading.values |= zip((point.key for point in self._versions), found, strict=False)
-        return Snapshot(
-            time=time,
-            values=reading.values,
-            failed=reading.failed,
-            unknown_codes=reading.unknown_codes,
-            tiers=asked,
-        )
+        return reading.snapshot(time, asked)
 
     def _recognise(self, found: Version) -> None:
         """Ask for what this firmware has, and for nothing else."""
