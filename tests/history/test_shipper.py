@@ -36,7 +36,7 @@ from custom_components.heat_pump_hub.history.server import (
     UnreachableError,
 )
 from custom_components.heat_pump_hub.history.shipper import Shipper
-from custom_components.heat_pump_hub.history.state import Trouble
+from custom_components.heat_pump_hub.history.state import Failing, Trouble
 
 from .conftest import Thread, at, encoder, frame, line
 
@@ -299,12 +299,15 @@ async def test_nothing_is_lost_while_the_server_is_away(
         stats = shipper.stats
         assert (stats.queued_samples, stats.posted, stats.oldest) == (40, 0, NOW)
         assert stats.last_error == "http://nas: nobody there"
+        assert stats.failing is Failing.SILENT
+        assert stats.failing_for is not None
         assert stats.last_success is None
         server.error = lambda _text: None
         sleep.end()
         await until(lambda: shipper.stats.verified == 40)
     assert server.times == {NOW + number for number in range(4)}
     assert shipper.stats.last_error is None
+    assert (shipper.stats.failing, shipper.stats.failing_for) == (None, None)
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
@@ -359,6 +362,17 @@ async def test_retry_after_is_honoured(
     outbox.put(frame(first=NOW))
     async with running(shipper):
         assert least <= await sleep.asked() <= most
+
+
+def test_how_long_it_fails_is_counted_from_the_first_attempt_in_vain() -> None:
+    failing = backoff.Backoff(Random(1))
+    assert failing.failing_for(90.0) is None
+    for now in (100.0, 160.0):
+        failing.failed(UnreachableError("nobody there"), now)
+    assert failing.failing_for(200.0) == 100.0
+    failing.succeeded()
+    assert failing.failing_for(210.0) is None
+    assert failing.cause is None
 
 
 async def test_rejected_credentials_are_reported_each_time_and_nothing_is_lost(
