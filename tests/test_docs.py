@@ -538,6 +538,33 @@ async def test_entities_of_the_examples_exist(owner: HomeAssistant) -> None:
     assert {name for name in named if registry.async_get(name) is None} == set()
 
 
+@pytest.mark.parametrize(
+    ("driver", "whose"),
+    [
+        (
+            IdmDriver(Address(host="", port=0), Layout(circuits=("a", "b"))),
+            "an IDM with two circuits",
+        ),
+        (luxtronik(circuits=("a",)), "a Luxtronik with one mixing circuit"),
+    ],
+    ids=["idm", "luxtronik"],
+)
+async def test_number_of_entities_is_about_right(
+    hass: HomeAssistant, fake: FakeFamily, driver: Driver, whose: str
+) -> None:
+    """Those of the heat pump, of the history and of the detector together."""
+    fake.points = dict(driver.points)
+    fake.prepare = lambda driver: driver.values.clear()
+    entry = make_entry()
+    await set_up(hass, entry)
+    entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    said = re.search(rf"{whose}[a-z ]* about (\d+) of about ([\d,]+)", flat(README))
+    assert said is not None
+    enabled, all_of_them = (int(number.replace(",", "")) for number in said.groups())
+    assert abs(enabled - sum(one.disabled_by is None for one in entities)) <= 2
+    assert abs(all_of_them - len(entities)) <= 0.02 * len(entities)
+
+
 async def test_disabled_entities_of_the_examples_are_marked(owner: HomeAssistant) -> None:
     registry = er.async_get(owner)
     for example in examples():
@@ -587,27 +614,6 @@ async def test_notification_says_the_reason(owner: HomeAssistant) -> None:
     owner.states.async_set(anomaly, "on", {"explanation": "Flow is at 140 °C."})
     message = examples()[2]["actions"][0]["data"]["message"]
     assert Template(message, owner).async_render() == "Flow is at 140 °C."
-
-
-def test_number_of_entities_is_about_right() -> None:
-    points = IdmDriver(Address(host="", port=0), Layout(circuits=("a", "b"))).points.values()
-    ours = 3
-    enabled = sum(point.enabled for point in points) + ours
-    said = re.search(r"about (\d+) of about (\d+) entities", flat(README))
-    assert said is not None
-    assert abs(int(said[1]) - enabled) <= 2
-    assert abs(int(said[2]) - len(points) - ours) <= 3
-
-
-def test_number_of_entities_of_a_luxtronik_is_about_right() -> None:
-    points = luxtronik(circuits=("a",)).points.values()
-    ours = 3
-    said = re.search(
-        r"Luxtronik with one mixing circuit about (\d+) of about ([\d,]+):", flat(README)
-    )
-    assert said is not None
-    assert abs(int(said[1]) - sum(point.enabled for point in points) - ours) <= 2
-    assert abs(int(said[2].replace(",", "")) - len(points) - ours) <= 20
 
 
 @pytest.mark.parametrize(
