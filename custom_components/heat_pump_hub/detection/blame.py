@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 
 from .arrays import Array
-from .basis import DRIVERS, features
 from .relations import SLOW_CLIP, Model
 from .signals import Role, Signal, role_of
 
@@ -33,6 +32,13 @@ _DERIVED: Final = ("thermal_power", "cop")
 """What machines work out from flow, return and flow rate."""
 
 
+def told_by_all(model: Model) -> str | None:
+    """Return the sensor whose error explains what all relations together show beyond the usual."""
+    if model.last is None:
+        return None
+    return model.errors.named(model.shifts(), model.scale(model.last[1], lasting=True))
+
+
 def suspect_of(model: Model, signals: Mapping[str, Signal]) -> str | None:
     """Return the sensor whose error alone would move all relations as they moved.
 
@@ -49,23 +55,18 @@ def suspect_of(model: Model, signals: Mapping[str, Signal]) -> str | None:
     energy = float(z @ z)
     if energy < _NOTABLE**2:
         return None
-    inputs, known = model.inputs
     grid = np.geomspace(0.03, 100.0, 40)
     sizes_of_error = np.concatenate((grid, -grid))[:, None]
     spread = model.scale(model.last[1], lasting=not quick)
     observed = model.last[0]
     scores: list[tuple[float, str]] = []
+    moves = model.shifts()
     shifts: dict[str, Array] = {}
     for index, key in enumerate(model.signals):
         signal = signals.get(key)
         if signal is None or role_of(signal) is Role.PASSIVE:
             continue
-        shift: Array = model.parts[:, index].copy()
-        if key in DRIVERS:
-            changed = list(known)
-            changed[DRIVERS.index(key)] += 1.0
-            shift -= model.slope @ (np.array(features(changed[:-2], *changed[-2:])) - inputs)
-        shift -= model.slope_of(index)
+        shift = moves[index]
         shifts[key] = shift
         variants = [shift, _with_derived(model, key, shift, observed)]
         best = 0.0

@@ -9,7 +9,7 @@ import numpy as np
 from ..drivers.points import Kind
 from . import state
 from .alarms import Alarm
-from .blame import suspect_of
+from .blame import suspect_of, told_by_all
 from .causes import causes_of
 from .contexts import MINUTE, Clock, Values
 from .daily import DAILY, Daily, Day
@@ -286,7 +286,10 @@ class Learned:
         if standing and not fresh and since is not None and clock.now - since < _BLAME_AGAIN:
             return standing[0].suspect, standing[0].causes
         self._blamed[model.context] = clock.now
-        suspect = suspect_of(model, self._signals)
+        suspect = None
+        if any(found.sensor and found.ratio >= 1 for found in loud):
+            suspect = told_by_all(model)
+        suspect = suspect or suspect_of(model, self._signals)
         causes = self._causes(model)
         for found in loud:
             if found.cause and found.ratio >= 1 and found.cause not in causes:
