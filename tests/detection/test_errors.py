@@ -9,6 +9,7 @@ import pytest
 from custom_components.heat_pump_hub.detection import load, state
 from custom_components.heat_pump_hub.detection.arrays import Array
 from custom_components.heat_pump_hub.detection.basis import FEATURES, Relation
+from custom_components.heat_pump_hub.detection.blame import told_by_all
 from custom_components.heat_pump_hub.detection.ceilings import BLOCK
 from custom_components.heat_pump_hub.detection.errors import LEAST, Errors
 from custom_components.heat_pump_hub.detection.relations import MULTI, Model
@@ -79,12 +80,13 @@ def test_sensor_that_two_relations_share_is_named() -> None:
     live(errors, weather, 20)
     live(errors, weather, 1, off=np.array([0.0, 0.0, 0.5, -0.5]))
     assert errors.sensors[errors.loudest()[0]] == "evaporation_temperature"
-    assert errors.named(SHIFTS, ONES) == "evaporation_temperature"
+    assert errors.named(SHIFTS, ONES) == ("evaporation_temperature", 1.0)
     # The other way round is no error of that sensor.
     errors.forget(accept=False)
     assert errors.loudest()[1] == 0
     live(errors, weather, 1, off=np.array([0.0, 0.0, 0.5, 0.5]))
-    assert errors.named(SHIFTS, ONES) != "evaporation_temperature"
+    told = errors.named(SHIFTS, ONES)
+    assert told is None or told[0] != "evaporation_temperature"
 
 
 def test_weather_and_the_tank_are_no_sensors_of_the_machine() -> None:
@@ -232,3 +234,25 @@ def test_state_of_a_version_without_them_is_taken_over() -> None:
     twin.restore(saved)
     assert twin.windows == 40
     assert twin.errors.n == 0
+
+
+def test_colder_outlet_is_the_source_until_something_else_is_told() -> None:
+    signals = ("source_inlet_temperature", "source_outlet_temperature", "evaporation_temperature")
+    relations = (
+        Relation("source_drop", signals[0], signals[1]),
+        Relation("outlet_gap", signals[1], signals[2]),
+        Relation("source_outlet_temperature", signals[1]),
+    )
+    dice = np.random.default_rng(3)
+    for sign, suspect in ((-1.0, None), (1.0, "source_outlet_temperature")):
+        model = Model("heating", relations, signals)
+        assert told_by_all(model) is None
+        model.last = (np.zeros(3), np.zeros(3), np.zeros(3))
+        for index in range(600):
+            off = np.array([-1.0, 1.0, 1.0]) * sign if index > 550 else 0.0
+            z = dice.normal(size=3) * 0.2 + off
+            model.errors.take(z, np.ones(3, dtype=bool), 5.0, learning=index < 550)
+            if index == 500:
+                scale = model.scale(np.zeros(3), lasting=True)
+                model.errors.solve(model.shifts(), scale, np.ones(3, dtype=bool))
+        assert told_by_all(model) == suspect

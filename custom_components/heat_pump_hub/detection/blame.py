@@ -36,7 +36,9 @@ def told_by_all(model: Model) -> str | None:
     """Return the sensor whose error explains what all relations together show beyond the usual."""
     if model.last is None:
         return None
-    return model.errors.named(model.shifts(), model.scale(model.last[1], lasting=True))
+    named = model.errors.named(model.shifts(), model.scale(model.last[1], lasting=True))
+    # Where less air or brine flows, what leaves is colder, before anything else shows.
+    return None if named in (None, (_OUTLET, -1.0)) else named[0]
 
 
 def suspect_of(model: Model, signals: Mapping[str, Signal]) -> str | None:

@@ -147,8 +147,8 @@ class Errors:
         place = int(ratios.argmax())
         return place, float(ratios[place]) / (1.0 + _FEW / self.n)
 
-    def named(self, shifts: Array, scale: Array) -> str | None:
-        """Return the sensor whose error explains enough of all that is unusual, if one does."""
+    def named(self, shifts: Array, scale: Array) -> tuple[str, float] | None:
+        """Return the sensor whose error explains enough of all that is unusual, and its sign."""
         use = self._used
         if use is None:
             return None
@@ -164,7 +164,7 @@ class Errors:
         second = float(shares[order[1]]) if len(order) > 1 else 0.0
         if first < _EXPLAINED or second > _RIVAL * first:
             return None
-        return self.sensors[int(order[0])]
+        return self.sensors[int(order[0])], float(np.sign(self.values[order[0]]))
 
     def forget(self, *, accept: bool) -> None:
         """Start anew, after counting the present as normal if ``accept``."""
