@@ -236,15 +236,24 @@ def test_state_of_a_version_without_them_is_taken_over() -> None:
     assert twin.errors.n == 0
 
 
-def test_colder_outlet_is_the_source_until_something_else_is_told() -> None:
-    signals = ("source_inlet_temperature", "source_outlet_temperature", "evaporation_temperature")
+@pytest.mark.parametrize(
+    ("key", "others", "machine"),
+    [
+        ("source_outlet_temperature", ("source_inlet_temperature", "evaporation_temperature"), -1),
+        ("suction_gas_temperature", ("source_inlet_temperature", "evaporation_temperature"), 1),
+    ],
+)
+def test_first_sign_of_a_fault_of_the_machine_is_no_wrong_sensor(
+    key: str, others: tuple[str, str], machine: float
+) -> None:
+    signals = (others[0], key, others[1])
     relations = (
         Relation("source_drop", signals[0], signals[1]),
         Relation("outlet_gap", signals[1], signals[2]),
         Relation("source_outlet_temperature", signals[1]),
     )
     dice = np.random.default_rng(3)
-    for sign, suspect in ((-1.0, None), (1.0, "source_outlet_temperature")):
+    for sign, suspect in ((machine, None), (-machine, key)):
         model = Model("heating", relations, signals)
         assert told_by_all(model) is None
         model.last = (np.zeros(3), np.zeros(3), np.zeros(3))

@@ -21,6 +21,9 @@ _BOILING: Final = ("evaporation_temperature", "suction_gas_temperature")
 _AT_SOURCE: Final = frozenset(
     {"source_inlet_temperature", "outdoor_temperature", "low_pressure", _OUTLET, *_BOILING}
 )
+_FIRST_SIGNS: Final = frozenset({(_OUTLET, -1.0), ("suction_gas_temperature", 1.0)})
+"""Where less air or brine flows, what leaves is colder, and where refrigerant is lacking, the
+suction gas is hotter, before anything else shows."""
 _WITNESSES: Final = 2
 _POWERS: Final = frozenset(
     {
@@ -37,8 +40,7 @@ def told_by_all(model: Model) -> str | None:
     if model.last is None:
         return None
     named = model.errors.named(model.shifts(), model.scale(model.last[1], lasting=True))
-    # Where less air or brine flows, what leaves is colder, before anything else shows.
-    return None if named in (None, (_OUTLET, -1.0)) else named[0]
+    return None if named is None or named in _FIRST_SIGNS else named[0]
 
 
 def suspect_of(model: Model, signals: Mapping[str, Signal]) -> str | None:

@@ -287,9 +287,12 @@ class Learned:
             return standing[0].suspect, standing[0].causes
         self._blamed[model.context] = clock.now
         suspect = None
-        if any(found.sensor and found.ratio >= 1 for found in loud):
+        loudest = [found for found in loud if found.ratio >= 1] or loud
+        if any(found.sensor for found in loudest):
             suspect = told_by_all(model)
-        suspect = suspect or suspect_of(model, self._signals)
+        if suspect is None and not all(found.sensor for found in loudest):
+            # So early, single relations say too little to be counted by their size.
+            suspect = suspect_of(model, self._signals)
         causes = self._causes(model)
         for found in loud:
             if found.cause and found.ratio >= 1 and found.cause not in causes:
