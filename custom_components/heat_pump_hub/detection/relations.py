@@ -609,10 +609,9 @@ class Model:
                     changed[place] += 1.0
                     moved_by = np.array(features(changed[:-2], *changed[-2:])) - inputs
                     found[index] -= self.slope @ moved_by
+        rows = np.arange(len(self.relations))
         for place in range(GIVEN):
-            np.subtract.at(
-                found, (self._given[:, place], np.arange(len(found.T))), self.extra[:, place]
-            )
+            found[self._given[:, place], rows] -= self.extra[:, place]
         return found
 
     @property
