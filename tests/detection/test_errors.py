@@ -66,8 +66,8 @@ def test_weather_is_taken_off_what_a_sensor_shows() -> None:
     live(errors, weather, 20)
     assert errors.limit.known
     assert errors.loudest()[1] < 0.9
-    # Half of what the weather does to the spread, and not in the power.
-    live(errors, weather, 1, off=np.array([-0.3, 0.0, 0.0, 0.0]))
+    # Less than the weather does to the spread, and not in the power.
+    live(errors, weather, 1, off=np.array([-0.4, 0.0, 0.0, 0.0]))
     place, ratio = errors.loudest()
     assert ratio > 1
     assert errors.sensors[place] in ("flow_temperature", "return_temperature")
@@ -89,8 +89,13 @@ def test_sensor_that_two_relations_share_is_named() -> None:
     assert told is None or told[0] != "evaporation_temperature"
 
 
-def test_weather_and_the_tank_are_no_sensors_of_the_machine() -> None:
-    assert made().sensors == ("flow_temperature", "return_temperature", "evaporation_temperature")
+def test_weather_explains_but_does_not_alarm_and_the_tank_does_neither() -> None:
+    errors, weather = made(), Weather()
+    assert errors.sensors == SIGNALS[:4]
+    live(errors, weather, 20)
+    live(errors, weather, 1, off=np.array([0.0, 0.0, 0.0, 1.0]))
+    assert errors.named(SHIFTS, ONES) == ("outdoor_temperature", 1.0)
+    assert errors.sensors[errors.loudest()[0]] != "outdoor_temperature"
     nothing = Errors((), SIGNALS, 1.0)
     nothing.solve(SHIFTS[:, :0], np.ones(0), np.ones(0, dtype=bool))
     nothing.take(np.ones(0), np.ones(0, dtype=bool), 5.0, learning=True)

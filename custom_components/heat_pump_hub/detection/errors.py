@@ -24,8 +24,8 @@ _MEMORY: Final = 2000
 """Windows."""
 LEAST: Final = 160
 """Windows before anything is said."""
-_FEW: Final = 40.0
-"""Windows learned, at which a deviation must be twice as large."""
+_FEW: Final = 120.0
+"""Windows learned, at which a deviation must be twice as large: some for each relation."""
 _WANDER: Final = 0.1
 """What any sensor may be off by, K: nobody would call that wrong."""
 _WANDER_GAS: Final = 1.0
@@ -39,8 +39,8 @@ _MARGIN: Final = 2.2
 _CAP: Final = 10.0
 _EXPLAINED: Final = 0.4
 _RIVAL: Final = 0.7
-_NOT: Final = frozenset({"outdoor_temperature"})
-"""Weather is on it, and on little else."""
+_RIVAL_ONLY: Final = "outdoor_temperature"
+"""Weather is on it, and on little else: it may explain, but does not alarm."""
 
 
 class Errors:
@@ -54,10 +54,10 @@ class Errors:
             for place, key in enumerate(signals)
             if key.endswith("temperature")
             and not key.startswith("dhw_")
-            and key not in _NOT
             and any(key in one for one in about)
         ]
         self.sensors = tuple(key for _, key in chosen)
+        self._judged: Flags = np.array([key != _RIVAL_ONLY for key in self.sensors], dtype=bool)
         self._places = np.array([place for place, _ in chosen], dtype=np.intp)
         self.about = np.array(
             [[key in one for one in about] for key in self.sensors], dtype=bool
@@ -143,7 +143,7 @@ class Errors:
         """Return the sensor that is farthest off, and its ratio to the threshold."""
         if self._used is None or not self.limit.known:
             return 0, 0.0
-        ratios = np.abs(self.values) / self.limit.threshold
+        ratios = self._judged * np.abs(self.values) / self.limit.threshold
         place = int(ratios.argmax())
         return place, float(ratios[place]) / (1.0 + _FEW / self.n)
 
