@@ -97,6 +97,18 @@ def test_source_that_clogs_is_the_machine(learned: Learned) -> None:
     assert "icing" in str(verdict.reasons[0].context["causes"])
 
 
+def test_source_that_clogs_a_little_is_told_within_hours(learned: Learned) -> None:
+    """None of it would be told alone."""
+    detector, plant = learned()
+    colder = ("evaporation_temperature", "suction_gas_temperature", "source_outlet_temperature")
+    plant.error |= dict.fromkeys(colder, -0.7)
+    verdict, delay = live(detector, plant, 2)
+    assert delay is not None
+    assert delay <= 3
+    assert verdict.reasons[0].monitor == "relation_multi"
+    assert str(verdict.reasons[0].context["causes"]).startswith("icing")
+
+
 def test_what_grows_is_told_within_a_day_and_a_half(learned: Learned) -> None:
     """A hundredth of the refrigerant's effect is lost a day."""
     detector, plant = learned()
@@ -256,7 +268,9 @@ def test_normal_is_learned_and_fixed_is_not(
             assert delay is None
 
 
-@pytest.mark.parametrize("part", ["situation", "steps", "events", "window", "ratios", "blamed"])
+@pytest.mark.parametrize(
+    "part", ["situation", "steps", "events", "thawed", "window", "ratios", "blamed"]
+)
 def test_damaged_part_costs_only_itself(learned: Learned, part: str) -> None:
     detector, plant = learned()
     plant.leak = 0.15

@@ -23,7 +23,7 @@ from custom_components.heat_pump_hub.detection.basis import (
     relations_of,
 )
 from custom_components.heat_pump_hub.detection.causes import causes_of, together
-from custom_components.heat_pump_hub.detection.ceilings import BLOCK, Ceilings
+from custom_components.heat_pump_hub.detection.ceilings import BLOCK, BLOCKS, Ceilings
 from custom_components.heat_pump_hub.detection.contexts import Clock
 from custom_components.heat_pump_hub.detection.events import Events
 from custom_components.heat_pump_hub.detection.expectations import Expectations
@@ -150,6 +150,16 @@ def test_a_cause_counts_each_quantity_once() -> None:
     assert not together("refrigerant_loss", relations, few).any()
 
 
+def test_ice_is_borne_witness_to_by_what_boils_and_what_is_given() -> None:
+    names = ("source_gap", "low_pressure", "capacity", "superheat", "source_drop")
+    relations = [Relation(name, name) for name in names]
+    usable = [name != "source_drop" for name in names]
+    weights = together("icing", relations, usable)
+    assert weights.round(2).tolist() == [0.35, -0.35, -0.71, 0.0, 0.0]
+    alone = [name in ("source_gap", "low_pressure") for name in names]
+    assert not together("icing", relations, alone).any()
+
+
 @pytest.mark.parametrize(
     ("values", "running", "mode"),
     [
@@ -225,6 +235,23 @@ def test_model_saved_before_there_was_more_to_save_is_restored() -> None:
     assert (restored.spread == model.spread).all()
     assert not restored.slow_limit.known
     assert not restored.lasting()[0].any()
+
+
+def test_model_saved_before_it_looked_for_what_is_quick_sees_first_what_is_usual() -> None:
+    model = lived()["window"].models["heating"]
+    older = model.to_json()
+    del older["quick"]
+    older["multi"] = older["multi"][:-1]
+    count = len(model.multi)
+    blocks = unpack(older["limits"][2], "blocks", (BLOCKS, count))[:, :-1]
+    older["limits"][2] |= {"blocks": pack(blocks), "size": count - 1}
+    restored = Model("heating", model.relations, model.signals)
+    restored.restore(older)
+    assert (restored.slow == model.slow).all()
+    assert not restored.quick.any()
+    before, after = model.multi_limit.threshold, restored.multi_limit.threshold
+    assert (after[[0, 1, 3]] == before[[0, 1, 3]]).all()
+    assert after[[2, 4, 5]].min() >= 4
 
 
 def lived() -> dict[str, Any]:

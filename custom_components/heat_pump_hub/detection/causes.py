@@ -8,8 +8,8 @@ import numpy as np
 from .arrays import Array
 from .basis import Relation, quantity_of
 
-_LEAST: Final = 3
-"""Quantities that can bear witness together."""
+_LEAST: Final = {"refrigerant_loss": 3, "icing": 2}
+"""Quantities that can bear witness together: how many each cause needs."""
 
 _SIGNATURES: Final[dict[str, dict[str, float]]] = {
     "refrigerant_loss": {
@@ -68,6 +68,13 @@ def causes_of(moved: Iterable[tuple[str, float]]) -> Sequence[str]:
 TOLD: Final = ("refrigerant_loss", "icing")
 """Causes that grow for weeks, and show in many relations long before they show in one."""
 
+_ALSO: Final[dict[str, dict[str, float]]] = {
+    "icing": {
+        "thermal_power": -1, "capacity": -1, "suction_gas_temperature": -1, "suction_source_gap": 1,
+    },
+}  # fmt: skip
+"""What bears witness as well, but is the mark of no cause."""
+
 
 def together(cause: str, relations: Sequence[Relation], usable: Sequence[bool]) -> Array:
     """Return weights of relations whose deviations add up to one sign of a cause.
@@ -75,13 +82,13 @@ def together(cause: str, relations: Sequence[Relation], usable: Sequence[bool]) 
     Quantities count alike, whatever number of relations they are measured by. A sum of n
     independent numbers of size 1 is of size 1. No weights: too few quantities say anything.
     """
-    signature = _SIGNATURES[cause]
+    signature = {**_SIGNATURES[cause], **_ALSO.get(cause, {})}
     weights = np.zeros(len(relations))
     groups: dict[str, list[int]] = {}
     for row, relation in enumerate(relations):
         if usable[row] and relation.name in signature:
             groups.setdefault(quantity_of(relation.name), []).append(row)
-    if len(groups) < _LEAST:
+    if len(groups) < _LEAST[cause]:
         return weights
     for rows in groups.values():
         for row in rows:

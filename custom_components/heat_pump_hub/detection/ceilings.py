@@ -21,7 +21,7 @@ class Ceilings:
     __slots__ = ("base", "blocks", "cap", "elapsed", "known", "margin", "threshold", "top")
 
     def __init__(
-        self, shape: tuple[int, ...], margin: float, base: float | Array, cap: float
+        self, shape: tuple[int, ...], margin: float, base: float | Array, cap: float | Array
     ) -> None:
         """Threshold: ``margin`` times the maximum, within ``base`` and ``cap``."""
         self.margin, self.base, self.cap = margin, base, cap

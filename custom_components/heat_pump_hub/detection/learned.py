@@ -22,15 +22,28 @@ from .signals import Signal, unit_of
 from .situation import HEATING, Situation
 from .steps import JUMP, SPIKE, Steps
 from .strays import GENERIC, Strays, strays_of
+from .thawed import Thaw, Thawed
 from .tracks import Track
 from .unknowns import REST, Oddity, Unknowns
 from .verdict import Reason
 
 _SHOWN: Final = 8
 """More reasons than this tell nobody more."""
+THAWED: Final = "thawed:"
+"""The key of what is seen after defrosts."""
 _SOURCE_WINDOWS: Final = 500
 _BLAME_AGAIN: Final = 30 * MINUTE
-_PARTS: Final = ("situation", "steps", "events", "daily", "runs", "strays", "unknowns", "window")
+_PARTS: Final = (
+    "situation",
+    "steps",
+    "events",
+    "daily",
+    "runs",
+    "strays",
+    "unknowns",
+    "thawed",
+    "window",
+)
 
 
 class Learned:
@@ -47,6 +60,7 @@ class Learned:
         self.events = Events()
         self.daily = Daily()
         self.runs = Runs()
+        self.thawed = Thawed([signal.key for signal in analog])
         self.window = Expectations(analog)
         self._columns = np.array([self._place[key] for key in self.window.keys], dtype=np.intp)
         self.strays = self._make_strays(analog)
@@ -74,6 +88,7 @@ class Learned:
         self.events.interrupt()
         self.daily.interrupt()
         self.runs.interrupt()
+        self.thawed.interrupt()
         self.strays.interrupt()
         self.unknowns.interrupt()
         self.window.discard()
@@ -120,6 +135,10 @@ class Learned:
             days += self.runs.observe(values, situation, minutes, learning=learning)
             if days:
                 self._take_days(days, time, clock)
+            if situation.air:
+                thaw = self.thawed.observe(array, situation, minutes, learning=learning)
+                if thaw is not None:
+                    self._take_thaw(thaw, time, clock)
         if strayed := self.strays.observe(array, minutes, learning=learning):
             self._take_strays(strayed, time, clock)
         if self.unknowns.keys:
@@ -197,6 +216,24 @@ class Learned:
                 day.ratio, day.ratio, day.observed, day.expected, day.limit, unit, time, clock,
                 ",".join(causes_of([(day.name, day.ratio)])),
             )  # fmt: skip
+
+    def _take_thaw(self, thaw: Thaw, time: datetime, clock: Clock) -> None:
+        signals = tuple(key for key in thaw.signals if key in self._known)
+        known = self.alarms.get((MULTI, THAWED))
+        self.ratios["thawed"] = 0.0 if known is not None and known.accepted else thaw.ratio
+        suspect, causes = None, "icing"
+        if thaw.ratio >= 1:
+            model = self.window.models[HEATING]
+            suspect = suspect_of(model, self._signals)
+            found = ["icing", *(one for one in self._causes(model) if one != "icing")][:2]
+            causes = ",".join(["sensor", "icing"] if suspect is not None else found)
+            if suspect is not None:
+                signals = (suspect, *(key for key in signals if key != suspect))
+        unit = unit_of(self._signals[thaw.signals[0]]) or ""
+        self._raise(
+            MULTI, THAWED, signals, suspect, thaw.ratio, thaw.ratio, thaw.observed, thaw.expected,
+            thaw.tolerance, unit, time, clock, causes,
+        )  # fmt: skip
 
     def _take_strays(
         self, strayed: list[tuple[int, float, float, float, float]], time: datetime, clock: Clock
@@ -384,6 +421,10 @@ class Learned:
                 self.strays.accept(alarm.key, alarm.observed)
         elif alarm.monitor.startswith(GENERIC):
             self.unknowns.forgive(alarm.monitor, alarm.key, accept=accept)
+        elif alarm.key == THAWED:
+            if accept:
+                self.thawed.accept()
+            self.thawed.forget()
         elif norm := self.daily.norms.get(alarm.key):
             if accept:
                 norm.accept()
@@ -419,6 +460,8 @@ class Learned:
             self.daily = Daily()
         elif name == "runs":
             self.runs = Runs()
+        elif name == "thawed":
+            self.thawed = Thawed(self.steps.keys)
         elif name == "unknowns":
             self.unknowns = Unknowns([self._signals[key] for key in self.steps.keys])
         elif name == "strays":

@@ -53,6 +53,7 @@ _GATE: Final = 2.5
 _STRETCH: Final = 0.08
 _SLOW_MINUTES: Final = {HEATING: 600.0, DHW: 125.0, COOLING: 600.0}
 _MID_MINUTES: Final = {HEATING: 150.0, DHW: 50.0, COOLING: 150.0}
+_QUICK_MINUTES: Final = {HEATING: 30.0, DHW: 30.0, COOLING: 30.0}
 _BASE: Final = {HEATING: (1.0, 1.4)}
 _BASE_ELSE: Final = (1.15, 2.0)
 _MULTI_BASE: Final = {HEATING: 0.8}
@@ -65,6 +66,17 @@ _ERROR_BASE_ELSE: Final = 1.2
 """In standard deviations of what is usual of all relations together."""
 _SOLVED: Final = 21
 """At which window of each :data:`_REFIT`: when little else is worked out."""
+_QUICK: Final = "icing"
+"""The cause of :data:`TOLD` that may grow within hours."""
+_QUICK_BASE: Final = {HEATING: 1.1}
+_QUICK_BASE_ELSE: Final = 1.35
+_FROSTY: Final = 2.0
+"""How much more it takes where frost comes and goes, of which :mod:`.thawed` knows more."""
+_KIND_KNOWN: Final = 300
+"""Windows after which it shows what heat is taken from."""
+_QUICK_CAP: Final = 4.0
+_AGREED: Final = 3.0
+"""What all say counts at most so many times what they say without the loudest: that may be a sensor."""
 _FAST_KEEP: Final = 0.55
 _HOLD: Final = 15.0
 _RELATIVE: Final = {
@@ -164,6 +176,7 @@ class Model:
         quantities = quantities_of(relations)
         self._order = np.array([row for rows in quantities for row in rows], dtype=np.intp)
         lengths = [len(rows) for rows in quantities]
+        self._quantities = quantities
         self._starts = np.cumsum([0, *lengths[:-1]]).astype(np.intp)
         self._loose = np.array([set(one.signals) == {OUTDOOR, SOURCE} for one in relations], bool)
         self._away = np.array(
@@ -188,6 +201,8 @@ class Model:
         )
         self.patterns: Array = np.zeros((len(TOLD), count))
         """Of each cause that is looked for, how much which relation counts."""
+        self._voices: Array = np.zeros((len(quantities), count))
+        """The same of the one that may grow quickly, by quantity."""
         self.usable = np.zeros(count, dtype=bool)
         """Which relations may be judged: learned, and tied by physics."""
         self._magnitude = np.abs(self.parts)
@@ -209,6 +224,7 @@ class Model:
         self.fast = np.zeros(count)
         self.slow = np.zeros(count)
         self.mid = np.zeros(count)
+        self.quick: Array = np.zeros(count)
         self.hits = np.zeros(count)
         self.range: Array = np.zeros((2, len(DRIVERS)))
         """Lowest and highest of each driver."""
@@ -221,9 +237,14 @@ class Model:
         bases = [_MULTI_BASE.get(context, _MULTI_BASE_ELSE)]
         for base in _CAUSE_BASE.get(context, _CAUSE_BASE_ELSE):
             bases += len(TOLD) * [base]
-        self.multi_limit = Ceilings((len(bases),), 2.2, np.array(bases), 2.6)
+        bases.append(_QUICK_BASE.get(context, _QUICK_BASE_ELSE))
+        caps = np.full(len(bases), 2.6)
+        caps[-1] = _QUICK_CAP
+        self.multi_limit = Ceilings((len(bases),), 2.2, np.array(bases), caps)
+        self._ground = True
+        self._settle(ground=False)
         self.multi: Array = np.zeros(len(bases))
-        """Several relations together: any of them, and those of each cause, slow and less so."""
+        """Several relations together: any of them, and those of each cause: slow, less so, quick."""
         self.errors = Errors(relations, signals, _ERROR_BASE.get(context, _ERROR_BASE_ELSE))
         """What single sensors would be off by, told from all relations together."""
         self.last: tuple[Array, Array, Array] | None = None
@@ -416,6 +437,8 @@ class Model:
         self.slow = np.where(use, self.slow + part * (clipped - self.slow), self.slow)
         part = 1.0 - math.exp(-minutes / _MID_MINUTES[self.context])
         self.mid = np.where(use, self.mid + part * (clipped - self.mid), self.mid)
+        part = 1.0 - math.exp(-minutes / _QUICK_MINUTES[self.context])
+        self.quick = np.where(use, self.quick + part * (clipped - self.quick), self.quick)
         far = np.abs(self.fast)
         over = far >= self.fast_limit.threshold
         self.hits = np.where(over, self.hits + minutes, 0.0)
@@ -423,8 +446,13 @@ class Model:
         size = np.where(self.usable, np.abs(self.slow), 0.0)
         order = np.sort(np.maximum.reduceat(size[self._order], self._starts))[::-1]
         self.multi[0] = order[1:4].mean() if len(order) >= 4 else 0.0
-        self.multi[1 : 1 + len(TOLD)] = self.patterns @ self.slow
-        self.multi[1 + len(TOLD) :] = self.patterns @ self.mid
+        for place, (cause, lasting) in enumerate(self._told, 1):
+            if TOLD[cause] == _QUICK:
+                said = self._voices @ lasting
+                total = float(said.sum())
+                self.multi[place] = min(total, _AGREED * (total - float(said.max())))
+            else:
+                self.multi[place] = self.patterns[cause] @ lasting
         np.maximum(self.multi, 0.0, out=self.multi)
         self.errors.take(clipped * use, use, minutes, learning=learning)
         if learning:
@@ -439,6 +467,8 @@ class Model:
         if self._airy:
             return
         self._airy = True
+        if self._ground:
+            self._settle(ground=False)
         self._least = np.where(self._frosts, np.maximum(self._least, _FROST_LEAST), self._least)
         self._relative = np.where(
             self._powers, np.maximum(self._relative, _FROST_RELATIVE), self._relative
@@ -521,9 +551,9 @@ class Model:
         else:
             signed = float(self.multi[best])
             if best:
-                pattern = (best - 1) % len(TOLD)
+                pattern, lasting = self._told[best - 1]
                 cause = TOLD[pattern]
-                weights = self.patterns[pattern] * (slow if best <= len(TOLD) else self.mid)
+                weights = self.patterns[pattern] * lasting
         order = np.argsort(-weights)[:4]
         row = int(order[0])
         limit = float(self.multi_limit.threshold[best])
@@ -535,6 +565,12 @@ class Model:
             MULTI, self.context, row, ratio, signed, float(observed[row]), float(expected[row]),
             float(tolerance), tuple(order[weights[order] > 0].tolist()) or (row,), cause, sensor,
         )  # fmt: skip
+
+    @property
+    def _told(self) -> list[tuple[int, Array]]:
+        """The place of each cause, and what it is looked for in."""
+        found = [(place, size) for size in (self.slow, self.mid) for place in range(len(TOLD))]
+        return [*found, (TOLD.index(_QUICK), self.quick)]
 
     def lasting(self) -> tuple[Array, Array, Array]:
         """Return of what lasts each relation's ratio, deviation and threshold: of hours or of a day."""
@@ -566,14 +602,15 @@ class Model:
             if accept:
                 for place, value in enumerate(self.multi.tolist()):
                     self.multi_limit.accept(place, value)
-            self.slow[:] = self.mid[:] = 0.0
+            self.slow[:] = self.mid[:] = self.quick[:] = 0.0
             self.multi[:] = 0.0
         for row in rows:
             if accept:
                 self.fast_limit.accept(row, abs(float(self.fast[row])))
                 self.slow_limit.accept(row, abs(float(self.slow[row])))
                 self.mid_limit.accept(row, abs(float(self.mid[row])))
-            self.fast[row] = self.slow[row] = self.mid[row] = self.hits[row] = 0.0
+            self.fast[row] = self.slow[row] = self.mid[row] = self.quick[row] = 0.0
+            self.hits[row] = 0.0
 
     def _qualify(self) -> None:
         """Find out which relations explain enough of their signals to mean something."""
@@ -586,9 +623,28 @@ class Model:
         self.usable = ~self._away & tied & (self.seen >= 2 * _LEAST)
         self._witness()
 
+        if self.windows >= _KIND_KNOWN and not self._airy:
+            self._settle(ground=self.source_kind == "ground")
+
+    def _settle(self, *, ground: bool) -> None:
+        """Take note of whether heat is taken from where no frost is."""
+        if ground is self._ground:
+            return
+        self._ground = ground
+        limit = self.multi_limit
+        base = np.array(limit.base)
+        for place, (cause, _) in enumerate(self._told, 1):
+            if TOLD[cause] == _QUICK:
+                base[place] *= 1.0 / _FROSTY if ground else _FROSTY
+        limit.base = base
+        limit.refresh()
+
     def _witness(self) -> None:
         usable = self.usable.tolist()
         self.patterns = np.array([together(cause, self.relations, usable) for cause in TOLD])
+        self._voices = np.zeros((len(self._quantities), len(self.relations)))
+        for place, rows in enumerate(self._quantities):
+            self._voices[place, rows] = self.patterns[TOLD.index(_QUICK)][rows]
 
     @property
     def kelvin_per_bar(self) -> float:
@@ -660,11 +716,13 @@ class Model:
             "numbers": pack(np.stack([getattr(self, name) for name in _VECTORS])),
             "limits": [limit.to_json() for limit in self._limits],
             "multi": self.multi.tolist(),
+            "quick": pack(self.quick),
             "extra": pack(self.extra),
             "errors": self.errors.to_json(),
             "inputs": None if self.inputs is None else [inputs.tolist(), list(known)],
             "last": None if self.last is None else pack(np.stack(last)),
             "novel": self.novel,
+            "ground": self._ground,
             "usable": pack(self.usable.astype(np.float64)),
             "gate": None if self._whitening is None else {
                 "columns": list(self._columns), "center": pack(self._center),
@@ -716,8 +774,12 @@ class Model:
         names_saved = _VECTORS[:-1] if older else _VECTORS
         vectors = moved(unpack(part, "numbers", (len(names_saved), count)), at)
         multi = np.zeros(len(self.multi))
+        early_size = False
         if not older:
-            multi[:] = state.numbers(part, "multi", (len(multi),))
+            early = len(multi) - 1
+            saved_multi = state.numbers(part, "multi", (early, len(multi)))
+            multi[: len(saved_multi)] = saved_multi
+            early_size = len(saved_multi) == early
             self.extra = moved(unpack(part, "extra", (count, GIVEN)), at, 0)
         limits = part.get("limits")
         if not isinstance(limits, list) or len(limits) != len(self._limits) - older:
@@ -725,7 +787,7 @@ class Model:
         for limit, saved in zip(self._limits, limits, strict=False):
             if limit is self.multi_limit:
                 if not older:
-                    limit.restore(saved)
+                    self._restore_multi(saved, early=early_size)
             elif not older or limit is self.fast_limit:
                 limit.restore(saved, at)
         if older:
@@ -755,6 +817,8 @@ class Model:
             self._deviation = unpack(gate, "deviation", (len(chosen),))
             self._whitening = unpack(gate, "whitening", (len(chosen), len(chosen)))
         self.novel = state.flag(part, "novel")
+        if "ground" in part:
+            self._settle(ground=state.flag(part, "ground"))
         self.missing, self.fitted = missing, frozenset(map(str, fitted))
         self.usable = moved(unpack(part, "usable", (count,)), at) != 0
         self.moments.restore(n, weights, mean, second)
@@ -764,10 +828,28 @@ class Model:
         self._witness()
         if "errors" in part:
             self.errors.restore(part["errors"], count, at, changed)
+        if "quick" in part:
+            self.quick = moved(unpack(part, "quick", (count,)), at)
         self.multi, self.learned = multi, learned
         if at is not None:
             # New relations are fitted with the next windows.
             self.fitted = frozenset()
+
+    def _restore_multi(self, saved: object, *, early: bool) -> None:
+        """Take over ceilings, ``early`` ones of before anything was looked for quickly.
+
+        What is usual of that is to be seen first. Raises :class:`~.state.DamagedError`.
+        """
+        limit = self.multi_limit
+        if not early:
+            limit.restore(saved)
+            return
+        size = len(self.multi)
+        limit.restore(saved, np.array([*range(size - 1), -1]))
+        for place, (cause, _) in enumerate(self._told, 1):
+            if TOLD[cause] == _QUICK:
+                limit.blocks[:, place] = _QUICK_CAP
+        limit.refresh()
 
 
 _VECTORS: Final = ("level", "seen", "spread", "fast", "slow", "hits", "mid")
