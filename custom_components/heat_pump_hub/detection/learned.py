@@ -10,7 +10,7 @@ from ..drivers.points import Kind
 from . import state
 from .alarms import Alarm
 from .blame import suspect_of, told_by_all
-from .causes import causes_of
+from .causes import TOLD, causes_of
 from .contexts import MINUTE, Clock, Values
 from .daily import DAILY, Daily, Day
 from .events import Event, Events, signals_of
@@ -333,7 +333,8 @@ class Learned:
         causes = self._causes(model)
         for found in loud:
             if found.cause and found.ratio >= 1 and found.cause not in causes:
-                causes = [found.cause, *causes[:1]]
+                # Too little refrigerant begins like a source that clogs.
+                causes = list(dict.fromkeys((found.cause, *(causes[:1] or TOLD[:1]))))
         if suspect is not None:
             # A clogged source may look like one wrong sensor.
             causes = ["sensor", *(cause for cause in causes if cause == "icing")]
