@@ -63,7 +63,7 @@ def live(errors: Errors, weather: Weather, days: int, *, off: Array | None = Non
 
 def test_weather_is_taken_off_what_a_sensor_shows() -> None:
     errors, weather = made(), Weather()
-    live(errors, weather, 20)
+    live(errors, weather, 42)
     assert errors.limit.known
     assert errors.loudest()[1] < 0.9
     # Less than the weather does to the spread, and not in the power.

@@ -103,14 +103,31 @@ def test_thresholds_come_late_and_within_limits() -> None:
     limit = Ceilings((2,), margin=2.0, base=1.0, cap=3.0)
     limit.learn(np.array([0.2, 5.0]), 0.0)
     for _ in range(2):
-        assert limit.threshold.tolist() == [1.0, 1.0]
+        assert limit.threshold.tolist() == [1.5, 1.5]
         limit.learn(np.zeros(2), BLOCK)
-    assert limit.threshold.tolist() == [1.0, 6.25]
+    assert limit.threshold.tolist() == [1.5, 1.5 * 6.25]
     limit.accept(0, 1.2)
-    assert limit.threshold.tolist() == [2.4, 6.25]
+    assert limit.threshold.tolist() == pytest.approx([1.5 * 2.4, 1.5 * 6.25])
     twin = Ceilings((2,), margin=2.0, base=1.0, cap=3.0)
     twin.restore(json.loads(json.dumps(limit.to_json())))
     assert twin.threshold.tolist() == limit.threshold.tolist()
+
+
+def test_thresholds_are_higher_until_weeks_of_weather_were_seen() -> None:
+    limit = Ceilings((1,), margin=2.0, base=1.0, cap=3.0)
+    seen = []
+    for _ in range(BLOCKS):
+        limit.learn(np.array([0.1]), BLOCK)
+        seen.append(float(limit.threshold[0]))
+    assert seen == pytest.approx([1.5] * 5 + [4 / 3, 7 / 6] + [1.0] * 4)
+    saved = limit.to_json()
+    del saved["closed"]
+    old = Ceilings((1,), margin=2.0, base=1.0, cap=3.0)
+    old.restore(saved)
+    assert old.threshold.tolist() == [1.0]
+    for closed in (-1, BLOCKS + 1):
+        with pytest.raises(state.DamagedError):
+            old.restore(saved | {"closed": closed})
 
 
 def test_gauge_judges_by_what_was_known_five_days_ago() -> None:

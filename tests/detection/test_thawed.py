@@ -62,17 +62,17 @@ def live(
 
 
 @pytest.fixture(params=[1.0, 5.0])
-def month(request: pytest.FixtureRequest) -> tuple[Thawed, float]:
-    """Return what learned for a month, and its period in minutes."""
+def weeks(request: pytest.FixtureRequest) -> tuple[Thawed, float]:
+    """Return what learned for six weeks, and its period in minutes."""
     thawed = Thawed(KEYS)
-    found = live(thawed, 30, period=request.param)
+    found = live(thawed, 42, period=request.param)
     assert found
     assert max(thaw.ratio for thaw in found) < 0.8
     return thawed, request.param
 
 
-def test_little_that_clogs_shows_after_two_defrosts(month: tuple[Thawed, float]) -> None:
-    thawed, period = month
+def test_little_that_clogs_shows_after_two_defrosts(weeks: tuple[Thawed, float]) -> None:
+    thawed, period = weeks
     found = live(thawed, 1, seed=2, period=period, clogged=0.1)
     assert [thaw.ratio >= 1 for thaw in found[1:]].count(True) >= len(found) - 3
     last = found[-1]
@@ -81,19 +81,19 @@ def test_little_that_clogs_shows_after_two_defrosts(month: tuple[Thawed, float])
     assert last.observed > last.expected + 0.2
 
 
-def test_what_shows_less_trouble_than_usual_is_none(month: tuple[Thawed, float]) -> None:
-    thawed, period = month
+def test_what_shows_less_trouble_than_usual_is_none(weeks: tuple[Thawed, float]) -> None:
+    thawed, period = weeks
     assert max(thaw.ratio for thaw in live(thawed, 1, seed=3, period=period, clogged=-0.1)) < 0.8
 
 
-def test_one_sensor_alone_is_not_the_source(month: tuple[Thawed, float]) -> None:
-    thawed, period = month
+def test_one_sensor_alone_is_not_the_source(weeks: tuple[Thawed, float]) -> None:
+    thawed, period = weeks
     found = live(thawed, 1, seed=4, period=period, wrong=-2.0)
     assert max(thaw.ratio for thaw in found) < 1
 
 
-def test_with_the_heater_nothing_is_judged(month: tuple[Thawed, float]) -> None:
-    thawed, period = month
+def test_with_the_heater_nothing_is_judged(weeks: tuple[Thawed, float]) -> None:
+    thawed, period = weeks
     assert live(thawed, 1, period=period, clogged=0.2, heater=True) == []
 
 
@@ -107,8 +107,8 @@ def test_signals_may_be_missing() -> None:
     assert live(Thawed(()), 1) == []
 
 
-def test_normal_is_learned_and_what_adds_up_forgotten(month: tuple[Thawed, float]) -> None:
-    thawed, period = month
+def test_normal_is_learned_and_what_adds_up_forgotten(weeks: tuple[Thawed, float]) -> None:
+    thawed, period = weeks
     assert max(thaw.ratio for thaw in live(thawed, 1, seed=2, period=period, clogged=0.1)) >= 1
     thawed.accept()
     thawed.forget()
@@ -116,8 +116,8 @@ def test_normal_is_learned_and_what_adds_up_forgotten(month: tuple[Thawed, float
     assert max(thaw.ratio for thaw in live(thawed, 1, seed=2, period=period, clogged=0.1)) < 1
 
 
-def test_saved_is_restored_bit_for_bit_or_refused(month: tuple[Thawed, float]) -> None:
-    thawed, period = month
+def test_saved_is_restored_bit_for_bit_or_refused(weeks: tuple[Thawed, float]) -> None:
+    thawed, period = weeks
     saved = json.loads(json.dumps(thawed.to_json()))
     again = Thawed(KEYS)
     again.restore(saved)
