@@ -23,7 +23,17 @@ _YOUNG = 0.5
 class Ceilings:
     """Block maxima of many statistics, and thresholds made of the older ones."""
 
-    __slots__ = ("base", "blocks", "cap", "closed", "elapsed", "known", "margin", "threshold", "top")
+    __slots__ = (
+        "base",
+        "blocks",
+        "cap",
+        "closed",
+        "elapsed",
+        "known",
+        "margin",
+        "threshold",
+        "top",
+    )
 
     def __init__(
         self, shape: tuple[int, ...], margin: float, base: float | Array, cap: float | Array
