@@ -105,10 +105,9 @@ class Detector:
             clock.turn(running)
         get = values.get
         now = clock.now
-        moved = present = False
+        moved = False
         suspects: list[Track] = []
-        for track in self._tracks:
-            value = get(track.key)
+        for track, value in zip(self._tracks, map(get, self._by_key), strict=True):
             if value != track.value:
                 if track.take(value, clock, learning=learning):
                     moved = True
@@ -116,11 +115,9 @@ class Detector:
                     suspects.append(track)
             elif now - track.start > track.patience or track.outside is not None:
                 suspects.append(track)
-            if track.value is not None:
-                present = True
         if moved:
             self._moved(learning=learning)
-        elif not present:
+        elif all(track.value is None for track in self._tracks):
             self._device.restart(clock)
         if (FROZEN, "") not in self._latches:
             self._learned.observe(time, values, self._tracks, clock, learning=learning)

@@ -78,7 +78,7 @@ def _make_gauges() -> dict[str, Gauge]:
         "heater_run:dhw": Gauge(2.0, 30.0, 60.0, 15),
     }
     for index in range(len(_BINS) + 1):
-        gauges[f"heater_run:{index}"] = Gauge(2.0, 10.0, 18.0, 0, 600)
+        gauges[f"heater_run:{index}"] = Gauge(2.0, 10.0, 24.0, 0, 600)
     return gauges
 
 

@@ -33,6 +33,8 @@ class Expectations:
         self.models = {name: Model(name, self.relations, self.keys) for name in CONTEXTS}
         self._sum: Array = np.zeros(len(self.keys))
         self._count: Array = np.zeros(len(self.keys))
+        self._open: list[Array] = []
+        """Samples of the window that are not in its sums yet."""
         self._minutes = 0.0
         self._samples = 0
         self._aged = 0.0
@@ -43,6 +45,7 @@ class Expectations:
         if self._samples:
             self._sum[:] = 0.0
             self._count[:] = 0.0
+            self._open = []
         self._minutes = 0.0
         self._samples = 0
 
@@ -74,9 +77,7 @@ class Expectations:
         if context != self._context:
             self.discard()
             self._context = context
-        there = np.isfinite(values)
-        self._count += there
-        self._sum += np.where(there, values, 0.0)
+        self._open.append(values)
         self._samples += 1
         self._minutes += minutes
         if self._minutes < WINDOW - 0.01:
@@ -84,6 +85,7 @@ class Expectations:
         model = self.models[context]
         if situation.air:
             model.defrosts()
+        self._add_up()
         length = min(self._minutes, 60.0)
         enough = self._count * 2 > self._samples
         mean = np.where(enough, self._sum / np.maximum(self._count, 1.0), np.nan)
@@ -92,12 +94,23 @@ class Expectations:
         self.discard()
         return model if judged else None
 
+    def _add_up(self) -> None:
+        if not self._open:
+            return
+        # One after the other, so that it does not matter when they are added.
+        samples = np.vstack([self._sum, *self._open])
+        there = np.isfinite(samples)
+        self._sum = np.add.reduce(np.where(there, samples, 0.0), axis=0)
+        self._count += np.add.reduce(there[1:], axis=0)
+        self._open = []
+
     def deviations(self) -> list[Deviation]:
         """Return everything that deviates, in all contexts."""
         return [found for model in self.models.values() for found in model.deviations()]
 
     def to_json(self) -> dict[str, Any]:
         """Return the open window; models are saved one by one."""
+        self._add_up()
         return {
             "keys": list(self.keys),
             "sum": pack(self._sum),
@@ -120,3 +133,4 @@ class Expectations:
         self._samples = state.whole(part, "samples")
         self._aged = aged
         self._sum, self._count, self._minutes, self._context = total, count, minutes, context
+        self._open = []

@@ -32,7 +32,7 @@ _RANGE_HOLD: Final = 5 * MINUTE
 _MARGIN: Final = 3.2
 _FLOOR: Final = 8 * HOUR
 _FLOOR_RUNNING: Final = 75 * MINUTE
-_FLOOR_ALONE: Final = 3 * HOUR
+_FLOOR_ALONE: Final = 2 * HOUR
 _FLOOR_RUNNING_ALONE: Final = 45 * MINUTE
 """The same if all around it moves as ever: then it is not the machine that is quiet."""
 _PEERS: Final = 4
@@ -111,7 +111,7 @@ def watched(track: Track) -> bool:
 def flatline(track: Track, clock: Clock, *, alone: bool) -> Finding | None:
     """Watch a sensor for not having changed far longer than it was ever seen to.
 
-    Counted at all times (floor 8 h; 3 h if it is ``alone`` in that, see :func:`lively`)
+    Counted at all times (floor 8 h; 2 h if it is ``alone`` in that, see :func:`lively`)
     and while the compressor runs (floor 75 min, or 45 min).
     Not watched: what knows less than five values, actuators, derived values, currents and what the owner feeds in; powers
     and flows only while the compressor runs.
