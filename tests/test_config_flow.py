@@ -1226,6 +1226,17 @@ async def test_stored_token_stays_where_nothing_else_is_typed(
     assert entry.data["history_password"] == "token"
 
 
+async def test_stored_token_goes_to_no_other_server(
+    hass: HomeAssistant, heat_pump: FakeHeatPump, history_check: AsyncMock
+) -> None:
+    entry = idm_entry(hass, history_url=URL, history_username=None, history_password="token")
+    form = await at_reconfigured_history(hass, entry)
+    other = {"history_url": "http://elsewhere:8428", "credentials": {"history_verify_ssl": True}}
+    await submit(hass, form, other)
+    assert entry.data["history_url"] == "http://elsewhere:8428"
+    assert entry.data["history_password"] is None
+
+
 async def test_new_login_counts_for_all_heat_pumps_with_the_old_one(
     hass: HomeAssistant, history_check: AsyncMock, setup_entry: AsyncMock
 ) -> None:

@@ -156,8 +156,9 @@ def field_error(
 def history_input(user_input: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entry's history data; without a URL it is empty.
 
-    Credentials inside the URL move to their own fields. An empty password keeps the stored one,
-    or a token, while the user name stays the same. Raises :class:`InvalidUrlError` and
+    Credentials inside the URL move to their own fields. An empty password keeps the stored one
+    while the user name stays the same; a token, which has none, only for the server that it was
+    given for. Raises :class:`InvalidUrlError` and
     :class:`InvalidTenantError`.
     """
     text = user_input.get(CONF_HISTORY_URL, "").strip()
@@ -167,7 +168,8 @@ def history_input(user_input: Mapping[str, Any], stored: Mapping[str, Any]) -> d
     credentials = user_input.get(SECTION_CREDENTIALS, {})
     username = credentials.get(CONF_HISTORY_USERNAME) or server.username
     password = credentials.get(CONF_HISTORY_PASSWORD) or server.password
-    if not password and username == stored.get(CONF_HISTORY_USERNAME):
+    known = bool(username) or server.url == stored.get(CONF_HISTORY_URL)
+    if known and not password and username == stored.get(CONF_HISTORY_USERNAME):
         password = stored.get(CONF_HISTORY_PASSWORD)
     tenant = parse_tenant(credentials.get(CONF_HISTORY_TENANT))
     return {
