@@ -9,6 +9,7 @@ import numpy as np
 
 from . import state
 
+type Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 type Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 type Places = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
 

@@ -14,11 +14,19 @@ from typing import Any, Final
 import numpy as np
 
 from . import state
-from .arrays import Array, Places, moved, pack, pack_triangle, places, unpack, unpack_triangle
+from .arrays import (
+    Array,
+    Flags,
+    Places,
+    moved,
+    pack,
+    pack_triangle,
+    places,
+    unpack,
+    unpack_triangle,
+)
 from .basis import Relation
 from .ceilings import Ceilings
-
-type Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 _MEMORY: Final = 2000
 """Windows."""

@@ -22,15 +22,13 @@ from .signals import Signal, unit_of
 from .situation import HEATING, Situation
 from .steps import JUMP, SPIKE, Steps
 from .strays import GENERIC, Strays, strays_of
-from .thawed import Thaw, Thawed
+from .thawed import THAWED, Thaw, Thawed
 from .tracks import Track
 from .unknowns import REST, Oddity, Unknowns
 from .verdict import Reason
 
 _SHOWN: Final = 8
 """More reasons than this tell nobody more."""
-THAWED: Final = "thawed:"
-"""The key of what is seen after defrosts."""
 _SOURCE_WINDOWS: Final = 500
 _BLAME_AGAIN: Final = 30 * MINUTE
 _PARTS: Final = (

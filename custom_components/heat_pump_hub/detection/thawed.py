@@ -15,14 +15,14 @@ from typing import Any, Final
 import numpy as np
 
 from . import state
-from .arrays import Array, pack, pack_triangle, unpack, unpack_triangle
+from .arrays import Array, Flags, pack, pack_triangle, unpack, unpack_triangle
 from .basis import FLOW, FREQUENCY, SOURCE
 from .ceilings import Ceilings
 from .river_parts import Moments
 from .situation import HEATING, Situation
 
-type Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool]]
-
+THAWED: Final = "thawed:"
+"""The key of its alarm."""
 _FROM, _UNTIL = 4.0, 10.5
 """Minutes after a defrost: pressures have settled by then, and frost is yet to come."""
 _FROM_SELDOM: Final = 8.0
